@@ -1,0 +1,138 @@
+"""Leaky integrate-and-fire neuron with exponentially decaying synaptic currents."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from snn.crossing import first_crossing
+from snn.plugin import Model, Modes, param, state
+from snn.units import ms
+
+# Closer time constants than this (relative) use the limit of equal ones: the partial fractions would cancel.
+_CLOSE = 1e-3
+
+
+def response(tau_m: float, tau: float, dt: float) -> float:
+    """Potential after `dt` from a unit synaptic potential that decays with tau.
+
+    tau / (tau - tau_m) (exp(-dt/tau) - exp(-dt/tau_m)), as a form that stays exact where tau is close to tau_m.
+    """
+    x = dt * (tau - tau_m) / (tau * tau_m)
+    if abs(x) < 1e-8:
+        return dt / tau_m * math.exp(-dt / tau_m) * (1.0 + 0.5 * x)
+    return dt / tau_m * math.exp(-dt / tau_m) * math.expm1(x) / x
+
+
+class LIFExp(Model):
+    """Leaky integrate-and-fire with exponential excitatory and inhibitory currents and a constant drive.
+
+    tau_m dv/dt = -(v - v_rest) + drive + r_m (i_exc + i_inh);  tau_exc di_exc/dt = -i_exc;  tau_inh likewise;
+    an arrival of weight w adds w to the current of its port;  v >= v_thresh: spike, v = v_reset.
+
+    Weights are in amperes when `r_m` is in ohms; with the default r_m = 1 they are in the unit of v. During the
+    refractory time v stays at v_reset and the currents go on, as with Brian2's ``(unless refractory)`` on v.
+
+    References
+    ----------
+    Rotter & Diesmann (1999) Biol. Cybern. 81, 381, section 3.1; CUBA network: Vogels & Abbott (2005).
+    """
+
+    tau_m: float = param(20 * ms, unit="s", above=0, doc="membrane time constant")
+    tau_exc: float = param(5 * ms, unit="s", above=0, doc="decay of excitatory current")
+    tau_inh: float = param(10 * ms, unit="s", above=0, doc="decay of inhibitory current")
+    r_m: float = param(1.0, above=0, doc="membrane resistance (ohm), or 1 for weights in the unit of v")
+    v_rest: float = param(0.0, unit="V", doc="resting potential")
+    v_thresh: float = param(1.0, unit="V", doc="threshold")
+    v_reset: float = param(0.0, unit="V", doc="potential after a spike")
+    t_ref: float = param(0.0, unit="s", min=0, doc="absolute refractory time")
+    drive: float = param(0.0, unit="V", doc="constant drive, resistance times current")
+    v = state("cell", 0.0, unit="V", doc="membrane potential")
+    i_exc = state("cell", 0.0, unit="A", doc="excitatory current")
+    i_inh = state("cell", 0.0, unit="A", doc="inhibitory current")
+    refractory = "t_ref"
+    reference = "Rotter & Diesmann (1999)"
+
+    def advance(self, cell: Any, dt: float) -> None:
+        v_inf = self.v_rest + self.drive
+        cell.v = (
+            v_inf
+            + (cell.v - v_inf) * math.exp(-dt / self.tau_m)
+            + self.r_m * cell.i_exc * response(self.tau_m, self.tau_exc, dt)
+            + self.r_m * cell.i_inh * response(self.tau_m, self.tau_inh, dt)
+        )
+        cell.i_exc *= math.exp(-dt / self.tau_exc)
+        cell.i_inh *= math.exp(-dt / self.tau_inh)
+
+    def hold(self, cell: Any, dt: float) -> None:
+        cell.i_exc *= math.exp(-dt / self.tau_exc)
+        cell.i_inh *= math.exp(-dt / self.tau_inh)
+
+    def receive(self, cell: Any, port: int, w: float) -> None:
+        if port == 0:
+            cell.i_exc += w
+        else:
+            cell.i_inh += w
+
+    def receive_held(self, cell: Any, port: int, w: float) -> None:
+        self.receive(cell, port, w)
+
+    def time_to_threshold(self, cell: Any) -> float:
+        if cell.v >= self.v_thresh:
+            return 0.0
+        tau_e = self.tau_exc if abs(self.tau_exc / self.tau_m - 1.0) > _CLOSE else self.tau_m * (1.0 + _CLOSE)
+        tau_i = self.tau_inh if abs(self.tau_inh / self.tau_m - 1.0) > _CLOSE else self.tau_m * (1.0 + _CLOSE)
+        b = self.r_m * cell.i_exc * tau_e / (tau_e - self.tau_m)
+        c = self.r_m * cell.i_inh * tau_i / (tau_i - self.tau_m)
+        v_inf = self.v_rest + self.drive
+        # After 60 of the longest time constants nothing moves any more in double precision.
+        horizon = 60.0 * max(self.tau_m, self.tau_exc, self.tau_inh)
+        return first_crossing(
+            v_inf - self.v_thresh,
+            (cell.v - v_inf - b - c, b, c),
+            (1.0 / self.tau_m, 1.0 / tau_e, 1.0 / tau_i),
+            0.0,
+            horizon,
+        )
+
+    def fire(self, cell: Any) -> None:
+        cell.v = self.v_reset
+
+    def modes(self) -> Modes | None:
+        taus = (self.tau_m, self.tau_exc, self.tau_inh, self.r_m)
+        if any(isinstance(tau, np.ndarray) for tau in taus):
+            return None
+        gain = [0.0, 0.0]
+        for k, tau in enumerate((self.tau_exc, self.tau_inh)):
+            if abs(tau / self.tau_m - 1.0) <= _CLOSE:
+                return None
+            gain[k] = self.r_m * tau / (tau - self.tau_m)
+        return Modes(
+            np.array([self.tau_m, self.tau_exc, self.tau_inh]),
+            np.array([[-gain[0], gain[0], 0.0], [-gain[1], 0.0, gain[1]]]),
+            self.v_rest + self.drive,
+            self.v_thresh,
+            self.v_reset,
+            self.t_ref,
+        )
+
+    def brian2(self) -> dict[str, Any]:
+        seconds, volts = ("tau_m", "tau_exc", "tau_inh", "t_ref"), ("v_rest", "v_thresh", "v_reset", "drive")
+        return {
+            "model": """dv/dt = (v_rest + drive + r_m * (i_exc + i_inh) - v) / tau_m : volt (unless refractory)
+                        di_exc/dt = -i_exc / tau_exc : amp
+                        di_inh/dt = -i_inh / tau_inh : amp""",
+            "threshold": "v >= v_thresh",
+            "reset": "v = v_reset",
+            "refractory": "t_ref",
+            "method": "exact",
+            "on_pre": {"exc": "i_exc_post += w", "inh": "i_inh_post += w"},
+            "weight_unit": "amp",
+            "namespace": {
+                **{k: (getattr(self, k), "second") for k in seconds},
+                **{k: (getattr(self, k), "volt") for k in volts},
+                "r_m": (self.r_m, "ohm"),
+            },
+        }

@@ -1,0 +1,88 @@
+"""Neurons that fire by themselves: Poisson trains, regular trains, given spike times, and encoders of samples."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from snn.errors import ParameterError
+from snn.plugin import GivenSpikes, Source, check_unit, param, state
+from snn.units import Hz, ms
+
+
+class Poisson(Source):
+    """Poisson trains: the interval to the next spike is -ln(1 - u) / rate."""
+
+    rate: float = param(10 * Hz, unit="Hz", min=0, doc="mean rate, one number or one per neuron")
+    start: float = param(0.0, unit="s", min=0, plausible=1e6, doc="time before which nothing fires")
+
+    def next_spike(self, cell: Any, t: float, u: float) -> float:
+        if self.rate <= 0.0:
+            return math.inf
+        return max(t, self.start) - math.log(1.0 - u) / self.rate
+
+
+class Regular(Source):
+    """Spikes at start, start + period, start + 2 period, ..."""
+
+    period: float = param(100 * ms, unit="s", above=0, doc="time between spikes")
+    start: float = param(0.0, unit="s", min=0, plausible=1e6, doc="time of the first spike")
+
+    def next_spike(self, cell: Any, t: float, u: float) -> float:
+        return self.start if t < 0.0 else t + self.period
+
+
+class Latency(Source):
+    """Latency code: a value x above `low` fires once, the larger the earlier; t = t_first + (1 - x) (t_last - t_first)."""
+
+    t_first: float = param(0.0, unit="s", min=0, doc="time of the spike of value 1")
+    t_last: float = param(20 * ms, unit="s", min=0, doc="time that value 0 would have")
+    low: float = param(0.15, min=0, doc="values at or below do not fire")
+    x = state("cell", 0.0, doc="value of the sample that is presented, 0 to 1")
+
+    def next_spike(self, cell: Any, t: float, u: float) -> float:
+        if t >= 0.0 or cell.x <= self.low:
+            return math.inf
+        return self.t_first + (1.0 - cell.x) * (self.t_last - self.t_first)
+
+
+class Rate(Source):
+    """Rate code: a Poisson train with rate x * rate_max while the sample is shown."""
+
+    rate_max: float = param(100 * Hz, unit="Hz", above=0, doc="rate of value 1")
+    x = state("cell", 0.0, doc="value of the sample that is presented, 0 to 1")
+
+    def next_spike(self, cell: Any, t: float, u: float) -> float:
+        if cell.x <= 0.0:
+            return math.inf
+        return max(t, 0.0) - math.log(1.0 - u) / (cell.x * self.rate_max)
+
+
+class SpikeTimes(GivenSpikes):
+    """Given spikes: neuron `ids[n]` fires at `times[n]` (s). The order does not matter.
+
+    Raises
+    ------
+    ParameterError
+        For times that are negative, not finite or look like milliseconds, and for shapes that differ.
+    """
+
+    def __init__(self, ids: ArrayLike, times: ArrayLike) -> None:
+        super().__init__()
+        i, t = np.asarray(ids), np.asarray(times, dtype=float)
+        if i.shape != t.shape or i.ndim != 1:
+            raise ParameterError(f"SpikeTimes: ids has shape {i.shape} and times {t.shape}; give one id for each time.")
+        if i.size and not np.issubdtype(i.dtype, np.integer):
+            raise ParameterError(f"SpikeTimes.ids has dtype {i.dtype}; give whole numbers.")
+        if not np.isfinite(t).all() or (t < 0).any():
+            bad = t[~(np.isfinite(t) & (t >= 0))][0]
+            raise ParameterError(f"SpikeTimes.times contains {bad}; give finite times >= 0 in seconds.")
+        check_unit("SpikeTimes.times", t, "s", plausible=1e6)
+        order = np.lexsort((i, t))
+        self._ids, self._times = i[order].astype(np.int32), t[order]
+
+    def __repr__(self) -> str:
+        return f"SpikeTimes(<{self._times.size} spikes>)"

@@ -1,0 +1,485 @@
+"""From declarations to the flat arrays that the engine runs on."""
+
+from __future__ import annotations
+
+import math
+import sys
+import traceback
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from .connect import Synapses, expand
+from .engine import cells, exact, rows
+from .engine.types import Fields, View
+from .errors import NetworkError, PluginError
+from .network import Network, Population, Projection
+from .plugin import Credit, GivenSpikes, Model, Plugin, Rule, Source
+from .random import Distribution, Streams
+
+
+class NoRule(Rule):
+    """Stands for "no plasticity": it has no hooks, so the engine compiles none."""
+
+
+def resolve_rule(rule: Rule, model: Model) -> Rule:
+    """The rule with parameters that were left None taken from the postsynaptic model.
+
+    Raises
+    ------
+    PluginError
+        If the model has no such parameter, or has it per neuron.
+    """
+    values = {}
+    for name, declared in rule.params_declared.items():
+        if getattr(rule, name) is not None:
+            continue
+        wanted = declared.inherit or ""
+        value = model.params().get(wanted)
+        if not isinstance(value, float):
+            has = "has it per neuron" if isinstance(value, np.ndarray) else "has no such parameter"
+            raise PluginError(
+                f"{type(rule).__name__}.{name} is taken from {type(model).__name__}.{wanted}, but the model {has}. "
+                f"Give {type(rule).__name__}({name}=...)."
+            )
+        values[name] = value
+    return rule.replace(**values) if values else rule
+
+
+def _call(plugin: Plugin, name: str, *args: Any) -> Any:
+    """Call a method in plain Python; an undeclared name becomes an error in the user's own line."""
+    try:
+        return getattr(plugin, name)(*args)
+    except (AttributeError, NameError, TypeError) as error:
+        frame = traceback.extract_tb(sys.exc_info()[2])[-1]
+        own = [f for f in traceback.extract_tb(sys.exc_info()[2]) if f.name == name]
+        frame = own[-1] if own else frame
+        raise PluginError(
+            f"{type(plugin).__name__}.{name} ({frame.filename}:{frame.lineno}) does not run: {error}. "
+            f"Declare it with state(...) or param(...), or correct the name."
+        ) from error
+
+
+def _record(plugin: Plugin, kind: str, *extra: str) -> View:
+    names = [*extra, *plugin.states(kind)]
+    inits = [plugin.states_declared[n].init if n in plugin.states_declared else 0.5 for n in names]
+    return View(Fields(*((n, -1) for n in names)), tuple(np.array([x]) for x in inits), 0, ())
+
+
+def dry_run(plugin: Plugin) -> None:
+    """Call every method of a plugin once in plain Python on made-up records, before anything is compiled.
+
+    Raises
+    ------
+    PluginError
+        Naming the method, file and line that reads or writes something undeclared.
+    """
+    if isinstance(plugin, Rule):
+        v = ("v",) if "post.v" in plugin.reads else ()
+        syn, pre, post = _record(plugin, "syn", "w"), _record(plugin, "pre"), _record(plugin, "post", *v)
+        for name, args in {
+            "on_pre": (syn, pre, post, 0.0),
+            "on_post": (syn, pre, _record(plugin, "post"), 0.0),
+            "pre_spike": (pre, 0.0),
+            "post_spike": (_record(plugin, "post"), 0.0),
+            "on_signal": (syn, pre, _record(plugin, "post"), 0.5, 0.0),
+            "on_end": (syn, pre, _record(plugin, "post"), 0.0),
+        }.items():
+            if plugin.overrides(name):
+                _call(plugin, name, *args)
+    elif isinstance(plugin, (Model, Source)):
+        from .engine.types import at
+
+        seen = at(plugin, 0) if any(isinstance(x, np.ndarray) for x in plugin.params().values()) else plugin
+        cell = _record(plugin, "cell")
+        try:
+            if isinstance(plugin, Model):
+                for name, args in (("advance", (cell, 1e-3)), ("receive", (cell, 0, 0.0)), ("hold", (cell, 1e-3)),
+                                   ("receive_held", (cell, 0, 0.0)), ("time_to_threshold", (cell,)),
+                                   ("fire", (cell,))):
+                    _call(seen, name, *args)
+            elif not isinstance(plugin, GivenSpikes):
+                _call(seen, "next_spike", cell, -1.0, 0.5)
+        except PluginError as error:
+            raise PluginError(str(error).replace("PluginAt", type(plugin).__name__)) from error
+    elif isinstance(plugin, Credit):
+        _call(plugin, "feedback", 0.5, 0.5)
+
+
+@dataclass
+class BuiltProjection:
+    """Where a projection's synapses are: its group, and the order in which the user sees them."""
+
+    projection: Projection
+    rule: Rule
+    synapses: Synapses
+    group: int
+    row_source: np.ndarray
+    ptr: np.ndarray
+    weight: np.ndarray
+    order: np.ndarray | None
+    """weights()[order] is the engine's order; None where both agree."""
+    dense: bool
+
+    @property
+    def n_synapses(self) -> int:
+        return int(self.ptr[-1])
+
+    def sources_targets(self) -> tuple[np.ndarray, np.ndarray]:
+        """Source and target of every synapse in the user's order, sorted by (source, target)."""
+        if self.synapses.dense:
+            n_pre, n_post = len(self.projection.source), len(self.projection.target)
+            return np.repeat(np.arange(n_pre), n_post), np.tile(np.arange(n_post), n_pre)
+        return self.synapses.source.astype(np.int64), self.synapses.target.astype(np.int64)
+
+    def weights(self) -> np.ndarray:
+        """A copy of the weights in the user's order, float64 (n_synapses,)."""
+        w = np.full(self.n_synapses, self.weight[0], float) if self.weight.size == 1 else self.weight.astype(float)
+        if self.order is not None:
+            out = np.empty_like(w)
+            out[self.order] = w
+            return out
+        return w
+
+
+@dataclass
+class Built:
+    """Everything the kernels read and write."""
+
+    network: Network
+    blocks: tuple[Any, ...]
+    groups: tuple[Any, ...]
+    queues: tuple[np.ndarray, ...]
+    wiring: tuple[np.ndarray, ...]
+    clock: np.ndarray
+    reg: np.ndarray
+    offset: dict[str, int]
+    projections: dict[str, BuiltProjection]
+    initial: dict[str, tuple[np.ndarray, ...]] = field(default_factory=dict)
+
+
+def _spread(value: Any, n: int) -> np.ndarray:
+    return np.ascontiguousarray(np.broadcast_to(np.asarray(value, float), (n,)).copy())
+
+
+def initial_state(population: Population, streams: Streams) -> tuple[np.ndarray, ...]:
+    """Start value of every declared state of a population, membrane potential first."""
+    model = population.model
+    names = list(model.states("cell"))
+    if isinstance(model, Model) and model.potential in names:
+        names.sort(key=lambda n: n != model.potential)
+    out = []
+    for name in names:
+        given = population.init.get(name, model.states_declared[name].init)
+        if isinstance(given, Distribution):
+            given = given.sample(streams.generator("init", population.name, name), len(population))
+        out.append(_spread(given, len(population)))
+    return tuple(out)
+
+
+def _fields(names: list[str]) -> Fields:
+    return Fields(*((name, -1) for name in names))
+
+
+def _block(population: Population, g0: int, states: tuple[np.ndarray, ...], streams: Streams) -> tuple[Any, ...]:
+    model, n = population.model, len(population)
+    names = sorted(model.states("cell"), key=lambda s: s != getattr(model, "potential", None))
+    if isinstance(model, Source):
+        key = np.array([streams.key("source", population.name)], np.uint64)
+        return (cells.SOURCE, model, g0, g0 + n, states, _fields(names), np.full(n, math.inf), np.full(n, -1.0),
+                np.zeros(n, np.int64), key)
+    assert isinstance(model, Model)
+    modes = model.modes()
+    if modes is None:
+        t_ref = _spread(getattr(model, model.refractory) if model.refractory else 0.0, n)
+        return (cells.CLOSED, model, g0, g0 + n, states, _fields(names), t_ref, np.zeros(n), np.zeros(n),
+                tuple(s.copy() for s in states))
+    v_inf, gap = _spread(modes.v_inf, n), _spread(modes.v_thresh, n) - _spread(modes.v_inf, n)
+    v_reset, t_ref = _spread(modes.v_reset, n), _spread(modes.t_ref, n)
+    uniform = float(np.all(gap == gap[0]))
+    scalars = np.array([modes.taus[0], 1.0, float(modes.soft_reset), uniform])
+    common = (model, g0, g0 + n)
+    if modes.taus.size == 1 and np.all(modes.gains == 1.0):
+        return (cells.ONE, *common, np.zeros(n), v_inf, gap, v_reset, t_ref, scalars, np.zeros(n), np.zeros(n))
+    k = modes.taus.size
+    return (cells.MANY, *common, np.zeros((n, k)), v_inf, gap, v_reset, t_ref, scalars, modes.taus.copy(),
+            1.0 / modes.taus, np.ascontiguousarray(modes.gains), np.ones(k), np.ones(k), k, np.zeros(k), np.zeros((n, k)))
+
+
+def load_state(block: tuple[Any, ...], states: tuple[np.ndarray, ...], model: Any) -> None:
+    """Put state values, as the model names them, into a block whose window starts now."""
+    kind = block[0]
+    if kind is cells.ONE:
+        block[4][:] = states[0] - block[5]
+        block[11][:] = block[4]
+    elif kind is cells.MANY:
+        # State k > 0 is a current whose potential is its gain times the current: port k - 1 feeds mode k.
+        x, gains = block[4], block[12]
+        rest = np.zeros(x.shape[0])
+        for k in range(1, x.shape[1]):
+            x[:, k] = states[k] * gains[k - 1, k]
+            rest += x[:, k]
+        x[:, 0] = states[0] - block[5] - rest
+        block[17][:] = x
+    else:
+        for own, given in zip(block[4], states, strict=True):
+            own[:] = given
+        if kind is cells.CLOSED:
+            block[7][:] = 0.0
+            block[8][:] = 0.0
+
+
+def read_state(block: tuple[Any, ...], variable: str, names: list[str], t: float, w0: float, ids: Any) -> np.ndarray:
+    """Present value of one state variable of some neurons."""
+    kind = block[0]
+    if kind is cells.ONE:
+        x = block[4][ids]
+        held = block[10][ids] if block[9][2] else block[7][ids]
+        return np.where(x < 0.5 * cells.HELD, held, block[5][ids] + x * math.exp((w0 - t) / block[9][0]))
+    if kind is cells.MANY:
+        x = block[4][ids] * np.exp((w0 - t) / block[10])
+        k = names.index(variable)
+        if k > 0:
+            return x[:, k] / block[12][k - 1, k]
+        return np.where(x[:, 0] < 0.5 * cells.HELD, block[7][ids], block[5][ids] + x.sum(axis=1))
+    if kind is cells.SOURCE:
+        return block[4][names.index(variable)][ids].copy()
+    # Any closed form: a copy of each cell is moved to the present by the model's own method.
+    from .engine.types import at
+
+    out = []
+    for j in np.atleast_1d(np.arange(block[3] - block[2])[ids]):
+        cell = View(block[5], tuple(np.array([s[j]]) for s in block[4]), 0, ())
+        step = at(block[1], int(j)).hold if block[8][j] else at(block[1], int(j)).advance
+        step(cell, t - block[7][j])
+        out.append(getattr(cell, variable))
+    return np.array(out)
+
+
+def _group(built: BuiltProjection, block: tuple[Any, ...], r0: int, log: int = 4096) -> tuple[Any, ...]:
+    projection, rule = built.projection, built.rule
+    n_rows, n_post, n_syn = built.ptr.size - 1, len(projection.target), built.n_synapses
+    dtype = np.dtype(projection.dtype)
+    plastic = not isinstance(rule, NoRule)
+    reads_v = "post.v" in rule.reads
+
+    def decaying(kind: str) -> tuple[Fields, tuple[float, ...], np.ndarray]:
+        fields, taus, every = [], [], []
+        for name, st in rule.states(kind).items():
+            tau = float(getattr(rule, st.decay)) if st.decay else math.inf
+            fields.append((name, len(taus) if st.decay else -1))
+            taus += [tau] if st.decay else []
+            every.append(tau)
+        return Fields(*fields), tuple(taus), np.array(every, float)
+
+    f_pre, taus_pre, every_pre = decaying("pre")
+    f_post, taus_post, every_post = decaying("post")
+    v = np.zeros(max(n_post, log + 1) if plastic else 1)
+    if reads_v:
+        f_post = Fields(*f_post.fields, ("v", -1))
+        every_post = np.append(every_post, math.inf)
+    syn_states = rule.states("syn")
+    size = (n_rows, n_post, n_syn) if plastic else (0, 0, 0)
+    if built.dense and reads_v:
+        v = np.zeros(max(n_post, log + 1))
+    return (
+        rows.DENSE if built.dense else rows.SPARSE,
+        rule,
+        block,
+        projection.target.model.ports.index(projection.port),  # type: ignore[union-attr]
+        r0,
+        r0 + n_rows,
+        built.ptr,
+        np.zeros(1, np.uint32) if built.dense else built.synapses.target.astype(np.uint32),
+        built.weight,
+        0 if built.weight.size == 1 and n_syn != 1 else 1,
+        Fields(("w", -1), *((name, -1) for name in syn_states)),
+        (built.weight, *(np.full(size[2], st.init, dtype) for st in syn_states.values())),
+        f_pre,
+        tuple(np.full(size[0], st.init) for st in rule.states("pre").values()),
+        f_post,
+        (*(np.full(size[1], st.init) for st in rule.states("post").values()), *((v,) if reads_v else ())),
+        taus_pre,
+        taus_post,
+        np.zeros(1),
+        np.zeros(1, np.int64),
+        np.zeros(log if plastic else 1),
+        np.zeros(log if plastic else 1, np.int32),
+        np.zeros(log if plastic else 1, np.int32),
+        tuple(np.zeros(log) for _ in rule.states("post")),
+        _fields(list(rule.states("post"))),
+        np.full(size[1], -1, np.int32),
+        np.zeros(size[0], np.int32),
+        v,
+        0,
+        np.zeros(size[0], np.uint8),
+        np.zeros(size[0], np.int32),
+        np.zeros(1, np.int64),
+        np.zeros(5, np.int64),
+        block[2],
+        n_post,
+        min([math.inf, *taus_pre, *taus_post]),
+        np.zeros((log if plastic else 1, max(1, len(taus_pre)))),
+        (every_pre, every_post),
+        reads_v,
+        (
+            np.array([st.init for st in rule.states("pre").values()]),
+            np.array([st.init for st in rule.states("post").values()] + [0.0] * reads_v),
+        ),
+    )
+
+
+def _rows(projection: Projection, synapses: Synapses, rule: Rule) -> tuple[BuiltProjection, np.ndarray, np.ndarray]:
+    """Cut a projection into rows; returns it with each row's delay and the number of the first row of each source."""
+    n_pre, n_post = len(projection.source), len(projection.target)
+    dtype = np.dtype(projection.dtype)
+    order = None
+    dense = synapses.dense and isinstance(synapses.delay, float)
+    n_syn = n_pre * n_post if synapses.dense else synapses.source.size
+    if not isinstance(rule, NoRule) or isinstance(synapses.weight, np.ndarray):
+        weight = np.ascontiguousarray(np.broadcast_to(np.asarray(synapses.weight, dtype), (n_syn,)).copy())
+    else:
+        weight = np.array([synapses.weight], dtype)
+    if dense:
+        ptr = np.arange(n_pre + 1, dtype=np.int64) * n_post
+        delay = np.full(n_pre, synapses.delay)
+        row_source = np.arange(n_pre)
+        kept = synapses
+    else:
+        source, target = synapses.source, synapses.target
+        if synapses.dense:
+            source = np.repeat(np.arange(n_pre, dtype=np.int32), n_post)
+            target = np.tile(np.arange(n_post, dtype=np.int32), n_pre)
+        if isinstance(synapses.delay, float):
+            ptr = np.zeros(n_pre + 1, np.int64)
+            np.cumsum(np.bincount(source, minlength=n_pre), out=ptr[1:])
+            delay, row_source = np.full(n_pre, synapses.delay), np.arange(n_pre)
+        else:
+            order = np.lexsort((target, synapses.delay, source))
+            source, target, delays = source[order], target[order], synapses.delay[order]
+            new = np.flatnonzero(np.r_[True, (np.diff(source) != 0) | (np.diff(delays) != 0)]) if n_syn else np.empty(0, int)
+            ptr = np.r_[new, n_syn].astype(np.int64)
+            delay, row_source = delays[new], source[new].astype(np.int64)
+            if weight.size == n_syn:
+                weight = weight[order]
+        kept = Synapses(source, target, False, synapses.weight, synapses.delay)
+    built = BuiltProjection(projection, rule, kept, -1, row_source, ptr, weight, order, dense)
+    first = np.searchsorted(row_source, np.arange(n_pre + 1)).astype(np.int64)
+    return built, delay, first
+
+
+def pool(capacity: int, cross: int, bins: int, n_rec: int, keep: tuple[np.ndarray, ...] | None = None) -> tuple[np.ndarray, ...]:
+    """The engine's queues; `keep` is an older, smaller set whose content is taken over."""
+    f, i = (lambda n: np.zeros(n)), (lambda n: np.zeros(n, np.int32))
+    new = [f(capacity), i(capacity), i(capacity), np.arange(capacity, dtype=np.int32), np.full(bins, -1, np.int32),
+           np.full(bins, -1, np.int32), f(capacity), i(capacity), f(capacity), i(capacity), f(cross), i(cross),
+           f(cross), i(cross), f(n_rec), i(n_rec), i(capacity), f(capacity), i(capacity), f(capacity), i(capacity),
+           np.zeros(capacity + 2, np.int64)]
+    if keep is not None:
+        for own, old in zip(new, keep, strict=True):
+            own[: old.size] = old
+    return tuple(new)
+
+
+def build(network: Network, *, ties: str = "pre_first", window: float | None = None) -> Built:
+    """Make the engine's arrays from a network's declarations.
+
+    Raises
+    ------
+    NetworkError, PluginError, ParameterError
+        If the declarations cannot be run; nothing has been simulated yet.
+    """
+    network.check()
+    streams = Streams(network.seed)
+    offset, total = {}, 0
+    for name, population in network.populations.items():
+        offset[name] = total
+        total += len(population)
+        dry_run(population.model)
+    if total >= 2**31:
+        raise NetworkError(f"The network has {total} neurons; ids are 32-bit, so at most {2**31 - 1}.")
+    initial = {name: initial_state(p, streams) for name, p in network.populations.items()}
+    blocks = tuple(
+        _block(p, offset[name], tuple(s.copy() for s in initial[name]), streams)
+        for name, p in network.populations.items()
+    )
+    by_name = dict(zip(network.populations, blocks, strict=True))
+    for name, block in by_name.items():
+        load_state(block, initial[name], network.populations[name].model)
+
+    projections: dict[str, BuiltProjection] = {}
+    groups: list[tuple[Any, ...]] = []
+    delays, spans, r0 = [], [], 0
+    for name, projection in network.projections.items():
+        rule = NoRule() if projection.rule is None else resolve_rule(projection.rule, projection.target.model)  # type: ignore[arg-type]
+        dry_run(rule)
+        built, delay, first = _rows(projection, expand(projection, streams), rule)
+        built.group = len(groups)
+        groups.append(_group(built, by_name[projection.target.name], r0))
+        delays.append(delay)
+        spans.append((offset[projection.source.name] + np.arange(len(projection.source)), r0 + first[:-1], r0 + first[1:]))
+        r0 += delay.size
+        projections[name] = built
+    for link in network.credits:
+        dry_run(link.pathway)
+
+    row_delay = np.concatenate(delays) if delays else np.zeros(0)
+    gid = np.concatenate([s[0] for s in spans]) if spans else np.zeros(0, np.int64)
+    begin = np.concatenate([s[1] for s in spans]) if spans else np.zeros(0, np.int64)
+    end = np.concatenate([s[2] for s in spans]) if spans else np.zeros(0, np.int64)
+    order = np.argsort(gid, kind="stable")
+    out_ptr = np.searchsorted(gid[order], np.arange(total + 1)).astype(np.int64)
+    fan = np.bincount(gid, weights=end - begin, minlength=total) if gid.size else np.zeros(total)
+    max_rows = int(fan.max()) if total else 0
+
+    given = [
+        (p.model.spikes[1], p.model.spikes[0].astype(np.int64) + offset[name], name, len(p), p.model.spikes[0])
+        for name, p in network.populations.items()
+        if isinstance(p.model, GivenSpikes)
+    ]
+    for _, _, name, size, ids in given:
+        if ids.size and (ids.min() < 0 or ids.max() >= size):
+            raise NetworkError(
+                f"SpikeTimes of population {name!r} names neuron {ids.max() if ids.max() >= size else ids.min()}; "
+                f"it has {size} neurons, 0 to {size - 1}."
+            )
+    given_t = np.concatenate([g[0] for g in given]) if given else np.zeros(0)
+    given_i = np.concatenate([g[1] for g in given]).astype(np.int32) if given else np.zeros(0, np.int32)
+    by_time = np.lexsort((given_i, given_t))
+
+    if window is None:
+        positive = row_delay[row_delay > 0]
+        # The shortest delay, so that arrivals are known when a window opens, within what keeps predictions cheap.
+        window = float(np.clip(positive.min(), 0.25e-3, 2e-3)) if positive.size else 1e-3
+    bins = int(math.ceil((row_delay.max() if row_delay.size else 0.0) / window)) + 2
+    capacity = max(1024, 2 * max_rows + 16)
+    clock, reg = np.zeros(6), np.zeros(16, np.int64)
+    clock[exact.H] = window
+    reg[exact.MAX_ROWS] = max_rows
+    reg[exact.POST_FIRST] = ties == "post_first"
+    reg[exact.N_FREE] = capacity
+    wiring = (row_delay, out_ptr, begin[order].astype(np.int64), end[order].astype(np.int64), given_t[by_time],
+              given_i[by_time], np.zeros(total, np.int64), np.full(total, math.inf), np.zeros(row_delay.size, np.uint8),
+              np.zeros(total, np.uint8))
+    queues = pool(capacity, 4 * total + 64, bins, max(65536, 2 * total))
+    return Built(network, blocks, tuple(groups), queues, wiring, clock, reg, offset, projections, initial)
+
+
+def grow(built: Built) -> None:
+    """Double the engine's queues after it has asked for room."""
+    old = built.queues
+    size = old[exact.POOL_T].size
+    built.queues = pool(2 * size, old[exact.CROSS_T].size, old[exact.BIN_HEAD].size, old[exact.REC_T].size, old)
+    free = built.queues[exact.FREE]
+    n = int(built.reg[exact.N_FREE])
+    free[:n] = old[exact.FREE][:n]
+    free[n : n + size] = np.arange(size, 2 * size)
+    built.reg[exact.N_FREE] = n + size
+
+
+def start(built: Built) -> None:
+    """Draw the first spike of every source."""
+    for block in built.blocks:
+        if block[0] is cells.SOURCE and not isinstance(block[1], GivenSpikes):
+            exact.start_source(block)

@@ -1,0 +1,82 @@
+"""Binary heaps over two arrays and a sort of nearly sorted events; order is by time, then by id."""
+
+from __future__ import annotations
+
+from .jit import kernel
+
+
+@kernel
+def push(times, ids, n, t, i):
+    """Insert (t, i) into the heap of length n; returns n + 1."""
+    k = n
+    while k > 0:
+        up = (k - 1) >> 1
+        if times[up] < t or (times[up] == t and ids[up] <= i):
+            break
+        times[k] = times[up]
+        ids[k] = ids[up]
+        k = up
+    times[k] = t
+    ids[k] = i
+    return n + 1
+
+
+@kernel
+def pop(times, ids, n):
+    """Remove the first entry of the heap of length n; returns n - 1."""
+    n -= 1
+    t = times[n]
+    i = ids[n]
+    k = 0
+    while True:
+        c = 2 * k + 1
+        if c >= n:
+            break
+        if c + 1 < n and (times[c + 1] < times[c] or (times[c + 1] == times[c] and ids[c + 1] < ids[c])):
+            c += 1
+        if t < times[c] or (t == times[c] and i <= ids[c]):
+            break
+        times[k] = times[c]
+        ids[k] = ids[c]
+        k = c
+    times[k] = t
+    ids[k] = i
+    return n
+
+
+@kernel
+def sort_events(times, ids, n, t0, t1, tmp_t, tmp_i, count):
+    """Sort n events of [t0, t1) in place by (time, id): one bucket per event, then insertion."""
+    ordered = True
+    for k in range(1, n):
+        if times[k] < times[k - 1] or (times[k] == times[k - 1] and ids[k] < ids[k - 1]):
+            ordered = False
+            break
+    if ordered:
+        return
+    if n > 24:
+        scale = n / (t1 - t0)
+        for k in range(n + 1):
+            count[k] = 0
+        for k in range(n):
+            count[min(n - 1, max(0, int((times[k] - t0) * scale))) + 1] += 1
+        for k in range(n):
+            count[k + 1] += count[k]
+        for k in range(n):
+            b = min(n - 1, max(0, int((times[k] - t0) * scale)))
+            tmp_t[count[b]] = times[k]
+            tmp_i[count[b]] = ids[k]
+            count[b] += 1
+        for k in range(n):
+            times[k] = tmp_t[k]
+            ids[k] = tmp_i[k]
+    for k in range(1, n):
+        t = times[k]
+        i = ids[k]
+        c = k
+        while c > 0 and (times[c - 1] > t or (times[c - 1] == t and ids[c - 1] > i)):
+            times[c] = times[c - 1]
+            ids[c] = ids[c - 1]
+            c -= 1
+        times[c] = t
+        ids[c] = i

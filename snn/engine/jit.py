@@ -1,0 +1,30 @@
+"""How kernels are compiled: serial, without the GIL, without reference counting.
+
+Kernels never allocate, and they hand wide tuples of arrays from function to function. Counting references to each of
+those arrays at each call costs more than the work itself (measured: 50 against 5 ns per synaptic event).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from numba import njit
+from numba.extending import overload
+
+OPTIONS = {"error_model": "numpy", "nogil": True, "_nrt": False}
+
+
+def kernel(function: Any) -> Any:
+    """Compile a function that other kernels call."""
+    return njit(**OPTIONS)(function)
+
+
+def entry(function: Any) -> Any:
+    """Compile an outermost kernel, whose machine code is kept on disk."""
+    return njit(cache=True, **OPTIONS)(function)
+
+
+def specialise(function: Any) -> Callable[[Any], Any]:
+    """Register the compiled form of a plain Python function, chosen by the types of its arguments."""
+    return overload(function, jit_options=OPTIONS)

@@ -1,0 +1,351 @@
+"""How compiled kernels see plugins and their state.
+
+Three things have both a plain Python and a compiled meaning, so that the same kernel source runs with and without
+Numba: a plugin instance (a struct of its parameters, whose type carries the digest of its code), `at(plugin, j)` (the
+plugin as neuron j sees it, with per-neuron parameters resolved), and `view(fields, arrays, k, g)` (one record of state
+kept in separate contiguous arrays, with the decay of its traces applied on reading and writing).
+"""
+
+from __future__ import annotations
+
+import math
+import types as pytypes
+from typing import Any
+
+import numpy as np
+from numba import types
+from numba.core import cgutils
+from numba.core.typing.templates import AttributeTemplate
+from numba.extending import (
+    NativeValue,
+    infer_getattr,
+    intrinsic,
+    lower_getattr_generic,
+    lower_setattr_generic,
+    models,
+    overload_method,
+    register_model,
+    typeof_impl,
+    unbox,
+)
+
+from ..plugin import Plugin
+from .digest import methods, plugin_digest, reached
+from .jit import OPTIONS, kernel, specialise
+
+# ---------------------------------------------------------------------------------------------- plugin instances
+
+
+class PluginType(types.Type):
+    """A plugin instance in a kernel; equal across processes as long as the code means the same."""
+
+    def __init__(self, cls: type[Plugin], name: str, code: str, fields: tuple[tuple[str, str], ...], at: bool) -> None:
+        self.cls, self.qualname, self.code, self.fields, self.at = cls, name, code, fields, at
+        super().__init__(f"{name}[{code}]({','.join(f'{n}:{k}' for n, k in fields)}){'@' if at else ''}")
+
+    @property
+    def key(self) -> tuple[Any, ...]:
+        return (self.qualname, self.code, self.fields, self.at)
+
+    def method(self, name: str) -> Any:
+        return _METHODS[self.qualname, self.code].get(name)
+
+
+_METHODS: dict[tuple[str, str], dict[str, Any]] = {}
+_FIELD = {"f": types.float64, "b": types.boolean, "a": types.Array(types.float64, 1, "C")}
+
+
+def _compiled(function: pytypes.FunctionType, done: dict[int, Any]) -> Any:
+    """njit of a function whose plain Python helpers, reached through globals or closures, are compiled as well."""
+    if id(function) in done:
+        return done[id(function)]
+    names = {
+        name: _compiled(value, done)
+        for name, value in reached(function).items()
+        if isinstance(value, pytypes.FunctionType) and "." not in name
+    }
+    code, closure = function.__code__, function.__closure__
+    if closure:
+        closure = tuple(
+            pytypes.CellType(names.get(n, c.cell_contents)) for n, c in zip(code.co_freevars, closure, strict=True)
+        )
+    twin = pytypes.FunctionType(
+        code, {**function.__globals__, **names}, function.__name__, function.__defaults__, closure
+    )
+    done[id(function)] = kernel(twin)
+    return done[id(function)]
+
+
+def plugin_type(plugin: Plugin) -> PluginType:
+    """The Numba type of a plugin instance."""
+    cls = type(plugin)
+    if "_digest" not in cls.__dict__:
+        cls._digest = plugin_digest(cls)  # type: ignore[attr-defined]
+    name, code = f"{cls.__module__}.{cls.__qualname__}", cls._digest  # type: ignore[attr-defined]
+    if (name, code) not in _METHODS:
+        done: dict[int, Any] = {}
+        _METHODS[name, code] = {m: _compiled(f, done) for m, f in methods(cls).items()}
+        for method in _METHODS[name, code]:
+            _register_method(method)
+    kinds = tuple(
+        (n, "a" if isinstance(v, np.ndarray) else "b" if isinstance(v, bool) else "f")
+        for n, v in plugin.params().items()
+        if v is not None
+    )
+    return PluginType(cls, name, code, kinds, False)
+
+
+@typeof_impl.register(Plugin)
+def _typeof_plugin(plugin: Plugin, context: Any) -> PluginType:
+    return plugin_type(plugin)
+
+
+@register_model(PluginType)
+class _PluginModel(models.StructModel):
+    def __init__(self, manager: Any, fe_type: PluginType) -> None:
+        members = [(name, _FIELD[kind]) for name, kind in fe_type.fields]
+        super().__init__(manager, fe_type, [*members, ("j_", types.intp)])
+
+
+@unbox(PluginType)
+def _unbox_plugin(typ: PluginType, obj: Any, c: Any) -> NativeValue:
+    struct = cgutils.create_struct_proxy(typ)(c.context, c.builder)
+    for name, kind in typ.fields:
+        attribute = c.pyapi.object_getattr_string(obj, name)
+        setattr(struct, name, c.unbox(_FIELD[kind], attribute).value)
+        c.pyapi.decref(attribute)
+    return NativeValue(struct._getvalue())
+
+
+@infer_getattr
+class _PluginAttributes(AttributeTemplate):
+    key = PluginType
+
+    def generic_resolve(self, typ: PluginType, attr: str) -> Any:
+        kind = dict(typ.fields).get(attr)
+        if kind is None:
+            return None
+        return types.float64 if kind == "a" and typ.at else _FIELD[kind]
+
+
+@lower_getattr_generic(PluginType)
+def _plugin_getattr(context: Any, builder: Any, typ: PluginType, val: Any, attr: str) -> Any:
+    struct = cgutils.create_struct_proxy(typ)(context, builder, value=val)
+    value = getattr(struct, attr)
+    if dict(typ.fields)[attr] == "a" and typ.at:
+        array = context.make_array(_FIELD["a"])(context, builder, value)
+        return builder.load(cgutils.gep_inbounds(builder, array.data, struct.j_))
+    return value
+
+
+_registered: set[str] = set()
+
+
+def _register_method(name: str) -> None:
+    if name in _registered:
+        return
+    _registered.add(name)
+
+    @overload_method(PluginType, name, jit_options=OPTIONS)
+    def _method(self, *args):
+        function = self.method(name)
+        if function is None:
+            return None
+        return lambda self, *args: function(self, *args)
+
+
+@intrinsic
+def _at(context: Any, plugin: Any, j: Any) -> Any:
+    if not any(kind == "a" for _, kind in plugin.fields):
+        return plugin(plugin, j), lambda context, builder, sig, args: args[0]
+    seen = PluginType(plugin.cls, plugin.qualname, plugin.code, plugin.fields, True)
+
+    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        source = cgutils.create_struct_proxy(plugin)(context, builder, value=args[0])
+        target = cgutils.create_struct_proxy(seen)(context, builder)
+        for name, _ in plugin.fields:
+            setattr(target, name, getattr(source, name))
+        target.j_ = context.cast(builder, args[1], sig.args[1], types.intp)
+        return target._getvalue()
+
+    return seen(plugin, j), codegen
+
+
+class PluginAt:
+    """A plugin as one neuron sees it, in plain Python."""
+
+    def __init__(self, plugin: Plugin, j: int) -> None:
+        self._plugin, self._j = plugin, j
+
+    def __getattr__(self, name: str) -> Any:
+        value = getattr(self._plugin, name)
+        if isinstance(value, np.ndarray):
+            return float(value[self._j])
+        function = getattr(value, "__func__", None)
+        return value if function is None else pytypes.MethodType(function, self)
+
+
+def at(plugin: Any, j: int) -> Any:
+    """The plugin as neuron `j` sees it: parameters that are arrays read as that neuron's value."""
+    return PluginAt(plugin, j)
+
+
+@specialise(at)
+def _at_overload(plugin, j):
+    return lambda plugin, j: _at(plugin, j)
+
+
+# --------------------------------------------------------------------------------------------------- state records
+
+
+class Fields:
+    """Names of the arrays of a record, each with the index of its decay factor (-1: none)."""
+
+    def __init__(self, *fields: tuple[str, int]) -> None:
+        self.fields = tuple(fields)
+
+    def __repr__(self) -> str:
+        return f"Fields{self.fields}"
+
+
+class FieldsType(types.Type):
+    def __init__(self, fields: tuple[tuple[str, int], ...]) -> None:
+        self.fields = fields
+        super().__init__(f"Fields{fields}")
+
+    @property
+    def key(self) -> Any:
+        return self.fields
+
+
+register_model(FieldsType)(models.OpaqueModel)
+
+
+@typeof_impl.register(Fields)
+def _typeof_fields(value: Fields, context: Any) -> FieldsType:
+    return FieldsType(value.fields)
+
+
+@unbox(FieldsType)
+def _unbox_fields(typ: Any, obj: Any, c: Any) -> NativeValue:
+    return NativeValue(c.context.get_dummy_value())
+
+
+class ViewType(types.Type):
+    def __init__(self, fields: tuple[tuple[str, int], ...], arrays: Any, factors: Any) -> None:
+        self.fields, self.arrays, self.factors = fields, arrays, factors
+        self.lookup = {name: (i, g) for i, (name, g) in enumerate(fields)}
+        super().__init__(f"View({fields},{arrays},{factors})")
+
+    @property
+    def key(self) -> Any:
+        return (self.fields, self.arrays, self.factors)
+
+
+@register_model(ViewType)
+class _ViewModel(models.StructModel):
+    def __init__(self, manager: Any, fe_type: ViewType) -> None:
+        super().__init__(
+            manager, fe_type, [("arrays", fe_type.arrays), ("k", types.intp), ("g", fe_type.factors)]
+        )
+
+
+@infer_getattr
+class _ViewAttributes(AttributeTemplate):
+    key = ViewType
+
+    def generic_resolve(self, typ: ViewType, attr: str) -> Any:
+        return types.float64 if attr in typ.lookup else None
+
+
+def _element(context: Any, builder: Any, typ: ViewType, val: Any, attr: str) -> tuple[Any, Any, Any]:
+    i, g = typ.lookup[attr]
+    struct = cgutils.create_struct_proxy(typ)(context, builder, value=val)
+    array_type = typ.arrays[i]
+    array = context.make_array(array_type)(context, builder, builder.extract_value(struct.arrays, i))
+    factor = builder.extract_value(struct.g, g) if g >= 0 else None
+    return cgutils.gep_inbounds(builder, array.data, struct.k), array_type.dtype, factor
+
+
+@lower_getattr_generic(ViewType)
+def _view_getattr(context: Any, builder: Any, typ: ViewType, val: Any, attr: str) -> Any:
+    pointer, dtype, factor = _element(context, builder, typ, val, attr)
+    value = context.cast(builder, builder.load(pointer), dtype, types.float64)
+    return value if factor is None else builder.fmul(value, factor)
+
+
+@lower_setattr_generic(ViewType)
+def _view_setattr(context: Any, builder: Any, sig: Any, args: Any, attr: str) -> None:
+    typ, value_type = sig.args
+    pointer, dtype, factor = _element(context, builder, typ, args[0], attr)
+    value = context.cast(builder, args[1], value_type, types.float64)
+    if factor is not None:
+        value = builder.fdiv(value, factor)
+    builder.store(context.cast(builder, value, types.float64, dtype), pointer)
+
+
+@intrinsic
+def _view(context: Any, fields: Any, arrays: Any, k: Any, g: Any) -> Any:
+    typ = ViewType(fields.fields, arrays, g)
+
+    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        struct = cgutils.create_struct_proxy(typ)(context, builder)
+        struct.arrays, struct.g = args[1], args[3]
+        struct.k = context.cast(builder, args[2], sig.args[2], types.intp)
+        return struct._getvalue()
+
+    return typ(fields, arrays, k, g), codegen
+
+
+class View:
+    """One record of state in plain Python; the compiled twin is :class:`ViewType`."""
+
+    __slots__ = ("_arrays", "_g", "_k", "_lookup")
+
+    def __init__(self, fields: Fields, arrays: tuple[np.ndarray, ...], k: int, g: tuple[float, ...]) -> None:
+        object.__setattr__(self, "_lookup", {name: (i, f) for i, (name, f) in enumerate(fields.fields)})
+        object.__setattr__(self, "_arrays", arrays)
+        object.__setattr__(self, "_k", k)
+        object.__setattr__(self, "_g", g)
+
+    def __getattr__(self, name: str) -> float:
+        try:
+            i, g = self._lookup[name]
+        except KeyError:
+            raise AttributeError(f"{name!r} is not declared; declared: {', '.join(self._lookup)}") from None
+        value = float(self._arrays[i][self._k])
+        return value if g < 0 else value * self._g[g]
+
+    def __setattr__(self, name: str, value: float) -> None:
+        try:
+            i, g = self._lookup[name]
+        except KeyError:
+            raise AttributeError(f"{name!r} is not declared; declared: {', '.join(self._lookup)}") from None
+        self._arrays[i][self._k] = value if g < 0 else value / self._g[g]
+
+
+def view(fields: Fields, arrays: Any, k: int, g: Any) -> Any:
+    """Record `k` of state kept in one array per field; decaying fields are scaled by their factor in `g`."""
+    return View(fields, arrays, k, g)
+
+
+@specialise(view)
+def _view_overload(fields, arrays, k, g):
+    return lambda fields, arrays, k, g: _view(fields, arrays, k, g)
+
+
+def decays(taus: tuple[float, ...], dt: float) -> tuple[float, ...]:
+    """exp(-dt / tau) of every time constant."""
+    return tuple(math.exp(-dt / tau) for tau in taus)
+
+
+@specialise(decays)
+def _decays_overload(taus, dt):
+    n = len(taus)
+    if n == 0:
+        return lambda taus, dt: ()
+    if n == 1:
+        return lambda taus, dt: (math.exp(-dt / taus[0]),)
+    if n == 2:
+        return lambda taus, dt: (math.exp(-dt / taus[0]), math.exp(-dt / taus[1]))
+    return lambda taus, dt: (math.exp(-dt / taus[0]),) + decays(taus[1:], dt)  # noqa: RUF005

@@ -1,0 +1,420 @@
+"""Declarations for plugins: neuron models, sources, plasticity rules and credit pathways.
+
+A plugin is a plain Python class. Parameters and state are class attributes, behaviour is a few methods over
+records; the engine compiles those methods, and the same methods run uncompiled in a debugger.
+
+    class SoftSTDP(Rule):
+        "Pair STDP with a soft upper bound (van Rossum et al. 2000)."
+        a_plus: float = param(0.005, min=0, doc="potentiation per pair")
+        tau: float = param(20 * ms, unit="s", above=0, doc="decay of both traces")
+        x = state("pre", decay="tau")
+        y = state("post", decay="tau")
+
+        def on_pre(self, syn, pre, post, t):
+            syn.w = max(0.0, syn.w - self.a_plus * post.y)
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+
+from .errors import ParameterError, PluginError
+
+# Largest magnitude that is believed without asking, and the unit that was probably meant.
+_PLAUSIBLE = {
+    "s": (10.0, "ms", "times are in seconds"),
+    "V": (2.0, "mV", "voltages are in volts"),
+    "A": (1e-3, "pA", "currents are in amperes"),
+    "F": (1e-3, "pF", "capacitances are in farads"),
+    "S": (1e-2, "nS", "conductances are in siemens"),
+    "Hz": (1e6, None, "rates are in hertz"),
+}
+
+
+def check_unit(where: str, value: Any, unit: str, plausible: float | None = None) -> None:
+    """Refuse a value that looks like it was given in the wrong unit.
+
+    Parameters
+    ----------
+    where : str
+        What the value belongs to, for the message (``"LIF.tau_m"``).
+    value : float or array_like
+    unit : str
+        SI unit of the value: one of s, V, A, F, S, Hz; any other is not checked.
+    plausible : float, optional
+        Largest magnitude accepted, in place of the unit's own limit.
+
+    Raises
+    ------
+    ParameterError
+        With the likely fix: ``LIF.tau_m is 20.0 s; times are in seconds. Did you mean 20 * ms?``
+    """
+    limit, likely, words = _PLAUSIBLE.get(unit, (math.inf, None, ""))
+    limit = limit if plausible is None else plausible
+    array = np.atleast_1d(np.asarray(value, dtype=float))
+    finite = array[np.isfinite(array)]
+    worst = finite[np.argmax(np.abs(finite))] if finite.size else 0.0
+    if abs(worst) > limit:
+        hint = f" Did you mean {worst:g} * {likely}?" if likely else f" The largest accepted value is {limit:g}."
+        raise ParameterError(f"{where} is {worst:g} {unit}; {words or 'that is out of range'}.{hint}")
+
+
+@dataclass(frozen=True)
+class Param:
+    """A declared parameter; made by :func:`param`."""
+
+    default: Any
+    unit: str = "1"
+    min: float | None = None
+    above: float | None = None
+    max: float | None = None
+    below: float | None = None
+    finite: bool = True
+    plausible: float | None = None
+    inherit: str | None = None
+    per_neuron: bool = True
+    doc: str = ""
+    name: str = ""
+
+    def check(self, where: str, value: Any) -> Any:
+        """Return `value` as bool, float or float array, or raise ParameterError."""
+        if value is None and self.inherit:
+            return None
+        if isinstance(self.default, bool):
+            if not isinstance(value, (bool, np.bool_)):
+                raise ParameterError(f"{where} is {value!r}; give True or False.")
+            return bool(value)
+        try:
+            array = np.asarray(value, dtype=float)
+        except (TypeError, ValueError) as error:
+            raise ParameterError(f"{where} is {value!r}; give a number in {self.unit}.") from error
+        if array.ndim > 1 or (array.ndim == 1 and not self.per_neuron):
+            allowed = "a number or a one-dimensional array" if self.per_neuron else "one number"
+            raise ParameterError(f"{where} has shape {array.shape}; give {allowed}.")
+        if np.isnan(array).any() or (self.finite and not np.isfinite(array).all()):
+            bad = array[~np.isfinite(array)].flat[0]
+            raise ParameterError(f"{where} is {bad}; give a finite number in {self.unit}.")
+        check_unit(where, array, self.unit, self.plausible)
+        for bound, wrong, words in (
+            (self.min, lambda a, b: a < b, "at least"),
+            (self.above, lambda a, b: a <= b, "above"),
+            (self.max, lambda a, b: a > b, "at most"),
+            (self.below, lambda a, b: a >= b, "below"),
+        ):
+            if bound is not None and wrong(array, bound).any():
+                bad = array[wrong(array, bound)].flat[0]
+                unit = "" if self.unit == "1" else " " + self.unit
+                raise ParameterError(f"{where} is {bad:g}{unit}; it must be {words} {bound:g}{unit}.")
+        return float(array) if array.ndim == 0 else np.ascontiguousarray(array)
+
+
+@dataclass(frozen=True)
+class State:
+    """A declared state variable; made by :func:`state`."""
+
+    kind: str
+    init: float = 0.0
+    decay: str | None = None
+    unit: str = "1"
+    doc: str = ""
+    name: str = ""
+
+
+def param(
+    default: Any,
+    *,
+    unit: str = "1",
+    min: float | None = None,
+    above: float | None = None,
+    max: float | None = None,
+    below: float | None = None,
+    finite: bool = True,
+    plausible: float | None = None,
+    inherit: str | None = None,
+    per_neuron: bool = True,
+    doc: str = "",
+) -> Any:
+    """Declare a parameter of a plugin.
+
+    Parameters
+    ----------
+    default : float, bool or None
+        Value used when none is given. None goes with `inherit`.
+    unit : str
+        SI unit; values that look like another unit are refused (see :func:`check_unit`).
+    min, above, max, below : float, optional
+        Bounds: inclusive, exclusive, inclusive, exclusive.
+    finite : bool
+        False accepts infinity (a time constant that never decays).
+    plausible : float, optional
+        Largest magnitude that is believed, where the unit's own limit is too tight.
+    inherit : str, optional
+        Name of the postsynaptic model's parameter that is taken when the value is None (rules only).
+    per_neuron : bool
+        Whether an array with one value per neuron is accepted (always one value for rules).
+    doc : str
+        One line for people.
+    """
+    return Param(default, unit, min, above, max, below, finite, plausible, inherit, per_neuron, doc)
+
+
+def state(kind: str, init: float = 0.0, *, decay: str | None = None, unit: str = "1", doc: str = "") -> Any:
+    """Declare a state variable of a plugin.
+
+    Parameters
+    ----------
+    kind : {"cell", "syn", "pre", "post"}
+        "cell" for neuron models; "syn", "pre", "post" for rules: one value per synapse, per presynaptic
+        neuron as this projection sees it, per postsynaptic neuron.
+    init : float
+        Value at the start and after a reset.
+    decay : str, optional
+        Name of the parameter that holds the time constant (s) of an exponential decay. The engine then keeps
+        the variable current by itself, and methods read and write its present value.
+    unit, doc : str
+        For people and for files.
+    """
+    if kind not in ("cell", "syn", "pre", "post"):
+        raise PluginError(f"state({kind!r}): the kind is one of 'cell', 'syn', 'pre', 'post'.")
+    if decay is not None and kind not in ("pre", "post"):
+        raise PluginError(f"state({kind!r}, decay={decay!r}): only 'pre' and 'post' states can decay by themselves.")
+    return State(kind, float(init), decay, unit, doc)
+
+
+class Plugin:
+    """Base of everything that can be plugged in: keyword parameters, checked; a repr that can be typed back."""
+
+    params_declared: ClassVar[dict[str, Param]] = {}
+    states_declared: ClassVar[dict[str, State]] = {}
+    state_kinds: ClassVar[tuple[str, ...]] = ()
+    reference: ClassVar[str] = ""
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        params, states = dict(cls.params_declared), dict(cls.states_declared)
+        for name, value in list(vars(cls).items()):
+            if isinstance(value, Param):
+                params[name] = Param(**{**value.__dict__, "name": name})
+            elif isinstance(value, State):
+                if value.kind not in cls.state_kinds:
+                    raise PluginError(
+                        f"{cls.__name__}.{name}: state kind {value.kind!r} does not fit; use one of {cls.state_kinds}."
+                    )
+                states[name] = State(**{**value.__dict__, "name": name})
+            else:
+                continue
+            delattr(cls, name)
+        for name in states:
+            if name in params or name == "w":
+                raise PluginError(f"{cls.__name__}.{name} is declared twice ('w' is every synapse's weight).")
+        for name, declared in states.items():
+            if declared.decay is not None and declared.decay not in params:
+                raise PluginError(
+                    f"{cls.__name__}.{name} decays with {declared.decay!r}, which is not a parameter. "
+                    f"Add {declared.decay}: float = param(20 * ms, unit='s', above=0)."
+                )
+        cls.params_declared, cls.states_declared = params, states
+
+    def __init__(self, **values: Any) -> None:
+        unknown = sorted(set(values) - set(self.params_declared))
+        if unknown:
+            raise ParameterError(
+                f"{type(self).__name__} has no parameter {unknown[0]!r}. It has: {', '.join(self.params_declared)}."
+            )
+        for name, declared in self.params_declared.items():
+            setattr(self, name, values.get(name, declared.default))
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        declared = self.params_declared.get(name)
+        if declared is None and not name.startswith("_"):
+            raise ParameterError(
+                f"{type(self).__name__} has no parameter {name!r}. It has: {', '.join(self.params_declared)}."
+            )
+        if declared is not None:
+            value = declared.check(f"{type(self).__name__}.{name}", value)
+        object.__setattr__(self, name, value)
+
+    def params(self) -> dict[str, Any]:
+        """Every parameter's value by name."""
+        return {name: getattr(self, name) for name in self.params_declared}
+
+    def replace(self, **values: Any) -> Any:
+        """A copy with some parameters changed."""
+        return type(self)(**{**self.params(), **values})
+
+    def states(self, kind: str) -> dict[str, State]:
+        """The declared states of one kind by name."""
+        return {name: st for name, st in self.states_declared.items() if st.kind == kind}
+
+    def __repr__(self) -> str:
+        def text(value: Any) -> str:
+            if isinstance(value, np.ndarray):
+                return f"<{value.size} values, {value.min():g} to {value.max():g}>" if value.size else "<no values>"
+            return repr(value)
+
+        changed = [
+            f"{name}={text(value)}"
+            for name, value in self.params().items()
+            if isinstance(value, np.ndarray) or value != self.params_declared[name].default
+        ]
+        return f"{type(self).__name__}({', '.join(changed)})"
+
+
+class Rule(Plugin):
+    """Base of plasticity rules: what a synapse does when its neurons spike and when a signal reaches it.
+
+    Overridable hooks, each optional; a hook that is not overridden costs nothing. `syn` is the synapse (its weight
+    `syn.w` and the declared "syn" states), `pre` and `post` hold the declared states of the two neurons, `t` is the
+    time in seconds.
+
+    on_pre(self, syn, pre, post, t)
+        For each synapse when a spike arrives (t_spike + delay), after the weight has been delivered.
+    on_post(self, syn, pre, post, t)
+        For each synapse when its target fires.
+    pre_spike(self, pre, t), post_spike(self, post, t)
+        Once per spike, after the synapses have been visited.
+    on_signal(self, syn, pre, post, signal, t)
+        For each synapse whose axon has carried a spike since the last signal, when a learning signal has reached the
+        target (`signal` is the target's).
+    on_end(self, syn, pre, post, t)
+        For each synapse when a presentation has ended.
+    """
+
+    state_kinds = ("syn", "pre", "post")
+    hooks: ClassVar[tuple[str, ...]] = ("on_pre", "on_post", "pre_spike", "post_spike", "on_signal", "on_end")
+    reads: ClassVar[tuple[str, ...]] = ()
+    """Beyond its declared state, what the rule reads: ``("post.v",)`` for the target's membrane potential."""
+    bounds: ClassVar[tuple[str, str] | None] = None
+    """Names of the parameters that bound the weight, or None."""
+
+    def overrides(self, hook: str) -> bool:
+        """Whether this rule implements the hook."""
+        return getattr(type(self), hook, None) is not None
+
+    @property
+    def needs_signal(self) -> bool:
+        """Whether the rule learns only when a learning signal arrives."""
+        return self.overrides("on_signal")
+
+    def brian2(self) -> dict[str, Any]:
+        """The same rule in Brian2's words: keys model, on_pre, on_post, namespace (see Synapses)."""
+        raise PluginError(f"{type(self).__name__} does not state a Brian2 form. Add a brian2() method to compare it.")
+
+
+class Model(Plugin):
+    """Base of neuron models.
+
+    ports : names of the places where arrivals land, in order; methods receive the index.
+    threshold : whether the cell can fire at all.
+
+    advance(self, cell, dt)
+        Move the state by `dt` seconds by its closed-form solution.
+    receive(self, cell, port, w)
+        An arrival of weight `w` lands on a port.
+    time_to_threshold(self, cell)
+        Seconds until the cell crosses its threshold if nothing arrives; 0 if it is at or above, inf if never.
+    fire(self, cell)
+        What a spike does to the state (the reset).
+    hold(self, cell, dt), receive_held(self, cell, port, w)
+        The same as `advance` and `receive` while the cell is refractory. By default the state stands still and
+        arrivals are lost.
+    modes(self)
+        Optional: the same dynamics as a sum of exponentials (:class:`Modes`), which the engine runs much faster.
+    """
+
+    state_kinds = ("cell",)
+    ports: ClassVar[tuple[str, ...]] = ("exc", "inh")
+    threshold: ClassVar[bool] = True
+    refractory: ClassVar[str | None] = None
+    """Name of the parameter that holds the absolute refractory time (s), or None."""
+    potential: ClassVar[str] = "v"
+    """Name of the state that is the membrane potential."""
+
+    def hold(self, cell: Any, dt: float) -> None:
+        pass
+
+    def receive_held(self, cell: Any, port: int, w: float) -> None:
+        pass
+
+    def modes(self) -> Modes | None:
+        return None
+
+    def brian2(self) -> dict[str, Any]:
+        """The same model in Brian2's words: keys model, threshold, reset, refractory, method, on_pre (by port), namespace."""
+        raise PluginError(f"{type(self).__name__} does not state a Brian2 form. Add a brian2() method to compare it.")
+
+
+@dataclass(frozen=True)
+class Modes:
+    """A linear cell as a sum of exponentials: v(t) = v_inf + sum_k x_k(t), with x_k' = -x_k / tau_k.
+
+    Mode 0 is the membrane: the reset acts on it, and during refractoriness v is held at `v_reset` while the other
+    modes go on. An arrival of weight w on port p adds w * gains[p, k] to mode k.
+
+    Parameters
+    ----------
+    taus : (K,) float, s; inf for a mode that does not decay
+    gains : (n_ports, K) float
+    v_inf, v_thresh, v_reset : float or (n,) float
+    t_ref : float or (n,) float, s
+    soft_reset : bool
+        True: a spike subtracts v_thresh - v_reset in place of setting v to v_reset.
+    """
+
+    taus: np.ndarray
+    gains: np.ndarray
+    v_inf: Any
+    v_thresh: Any
+    v_reset: Any
+    t_ref: Any
+    soft_reset: bool = False
+
+
+class Source(Plugin):
+    """Base of spike sources: neurons that fire by themselves and receive nothing.
+
+    next_spike(self, cell, t, u)
+        Time (s) of the next spike after `t` (t < 0: none yet), or inf. `u` is a uniform random number in [0, 1) of
+        this neuron's own stream; `cell.x` is the value of the sample that is being presented.
+    """
+
+    state_kinds = ("cell",)
+
+    def next_spike(self, cell: Any, t: float, u: float) -> float:
+        raise NotImplementedError
+
+
+class Credit(Plugin):
+    """Base of credit pathways: how the error at a readout becomes a learning signal at a hidden population.
+
+    The signal of neuron j is the sum over readouts k of feedback(w_jk, b_jk) * e_k, where w_jk is the forward weight
+    from j to k (nan if there is no such synapse) and b_jk a fixed random number of this pathway.
+
+    carries : what travels: "W^T", "sign(W)", "B fixed", "B learned", "label only", "scalar reward" or "none".
+    """
+
+    carries: ClassVar[str] = "none"
+
+    def feedback(self, w: float, b: float) -> float:
+        raise NotImplementedError
+
+    @property
+    def is_local(self) -> bool:
+        """False where a synapse would have to know forward weights of other synapses."""
+        return "W" not in self.carries
+
+
+class GivenSpikes(Source):
+    """Base of sources whose spikes are known beforehand: `_ids` (int32) and `_times` (s), sorted by time, then id."""
+
+    _ids: np.ndarray
+    _times: np.ndarray
+
+    @property
+    def spikes(self) -> tuple[np.ndarray, np.ndarray]:
+        """(ids, times) of every spike, sorted by time, then id."""
+        return self._ids, self._times

@@ -1,0 +1,585 @@
+"""Running a network: `run` for a stretch of time, `present` for a data set."""
+
+from __future__ import annotations
+
+import math
+import threading
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import numpy as np
+
+from . import progress as meters
+from .account import ledger_of
+from .build import Built, build, grow, read_state, start
+from .engine import exact, rows
+from .engine import present as presenting
+from .errors import NetworkError, ParameterError, RecordingError
+from .io import Writer
+from .network import Network, Population, Projection
+from .plugin import Source, check_unit
+from .provenance import provenance, rule_sources
+from .record import Result, Spikes, SpikeData, State, StateData, WeightChanges, WeightData, Weights
+
+
+class Presentations:
+    """What `present` returns.
+
+    Attributes
+    ----------
+    outputs : (n, n_readout) float64
+        Potential of the readout at the end of each presentation.
+    predictions : (n,) int64
+    labels : (n,) int64 or None, in the order shown
+    loss : (n,) float64
+        Cross-entropy of softmax(outputs), nan without labels.
+    spikes : dict of str to int
+        Spikes of each population over all presentations.
+    ledger : Ledger
+    seconds : float
+        Wall time.
+    """
+
+    def __init__(self, outputs: np.ndarray, labels: np.ndarray | None, loss: np.ndarray, spikes: dict[str, int],
+                 events: int, updates: int, ledger: Any, seconds: float) -> None:
+        self.outputs, self.labels, self.loss, self.spikes = outputs, labels, loss, spikes
+        self.synaptic_events, self.weight_updates, self.ledger, self.seconds = events, updates, ledger, seconds
+
+    @property
+    def predictions(self) -> np.ndarray:
+        return self.outputs.argmax(axis=1)
+
+    @property
+    def accuracy(self) -> float:
+        """Share of presentations whose largest readout is the label; nan without labels."""
+        return math.nan if self.labels is None else float(np.mean(self.predictions == self.labels))
+
+    def __len__(self) -> int:
+        return self.outputs.shape[0]
+
+    def __repr__(self) -> str:
+        n = max(1, len(self))
+        spikes = ", ".join(f"{name} {count / n:.1f}" for name, count in self.spikes.items())
+        return (f"<{len(self)} presentations: accuracy {self.accuracy:.4f}, spikes per sample {spikes}, "
+                f"{self.synaptic_events / n:.0f} synaptic events and {self.weight_updates / n:.0f} weight updates per "
+                f"sample, {self.seconds:.2f} s>")
+
+
+class Simulator:
+    """A network made ready to run.
+
+    Parameters
+    ----------
+    network : Network
+    record : sequence of Spikes, State, Weights
+        What to keep; the default is every population's spikes.
+    to : path, optional
+        HDF5 file that recordings go to while the simulation runs.
+    ties : {"pre_first", "post_first"}
+        Which comes first for plasticity when a spike arrives at the instant at which its target fires.
+    window : float, s, optional
+        Length of the engine's windows; the default suits the delays. It changes no result beyond rounding.
+
+    Raises
+    ------
+    NetworkError, ParameterError, PluginError, RecordingError, ExportError
+        Before anything is simulated.
+    """
+
+    def __init__(self, network: Network, *, record: Sequence[Any] | None = None, to: Any = None,
+                 ties: str = "pre_first", window: float | None = None, overwrite: bool = False) -> None:
+        if ties not in ("pre_first", "post_first"):
+            raise ParameterError(f"Simulator.ties is {ties!r}; give 'pre_first' or 'post_first'.")
+        if window is not None:
+            check_unit("Simulator.window", window, "s", plausible=1.0)
+            if not window > 0:
+                raise ParameterError(f"Simulator.window is {window}; give a positive time in seconds.")
+        self.network, self.ties, self.window = network, ties, window
+        self.requests = [Spikes(p) for p in network.populations.values()] if record is None else list(record)
+        for request in self.requests:
+            owner = getattr(request, "population", None) or getattr(request, "projection", None)
+            if not isinstance(request, (Spikes, State, Weights)):
+                raise RecordingError(f"record contains {request!r}; give Spikes(...), State(...) or Weights(...).")
+            if owner not in [*network.populations.values(), *network.projections.values()]:
+                raise RecordingError(f"{request!r} records {owner!r}, which does not belong to this network.")
+        self.built = build(network, ties=ties, window=window)
+        start(self.built)
+        self.presented = 0
+        self._time_presented = 0.0
+        self._writer = None
+        if to is not None:
+            self._writer = Writer(to, network=network.describe(), provenance=provenance(network),
+                                  rules=rule_sources(network), overwrite=overwrite)
+
+    @property
+    def t(self) -> float:
+        """Simulated time (s)."""
+        return self._time_presented + float(self.built.clock[exact.NOW])
+
+    def __repr__(self) -> str:
+        return f"Simulator({self.network!r}, t={self.t:g} s)"
+
+    # ------------------------------------------------------------------------------------------------- reading
+
+    def weights(self, projection: Projection | str) -> np.ndarray:
+        """The present weights, float64 (n_synapses,), sorted by (source, target); a copy."""
+        built = self._projection(projection)
+        exact.settle_now(self.built.groups)
+        return built.weights()
+
+    def synapses(self, projection: Projection | str) -> tuple[np.ndarray, np.ndarray]:
+        """(source, target) of every synapse, in the order of `weights`."""
+        return self._projection(projection).sources_targets()
+
+    def set_weights(self, projection: Projection | str, weights: Any) -> None:
+        """Replace the weights; same order and shape as `weights` returns."""
+        built = self._projection(projection)
+        w = np.asarray(weights, float)
+        if w.shape != (built.n_synapses,) or built.weight.size != built.n_synapses:
+            raise ParameterError(
+                f"weights of projection {built.projection.name!r}: got shape {w.shape}, expected "
+                f"({built.n_synapses},) on a projection with one weight per synapse."
+            )
+        if not np.isfinite(w).all():
+            raise ParameterError(f"weights of projection {built.projection.name!r} contain {w[~np.isfinite(w)][0]}.")
+        exact.settle_now(self.built.groups)
+        built.weight[:] = w if built.order is None else w[built.order]
+
+    def state(self, population: Population | str, variable: str, ids: Any = None) -> np.ndarray:
+        """Present value of a state variable, float64, one per neuron (of `ids`)."""
+        name = population if isinstance(population, str) else population.name
+        pop = self.network.populations[name]
+        if variable not in pop.model.states("cell"):
+            raise RecordingError(
+                f"{type(pop.model).__name__} of population {name!r} has no state {variable!r}; "
+                f"it has: {', '.join(pop.model.states('cell'))}."
+            )
+        names = sorted(pop.model.states("cell"), key=lambda s: s != getattr(pop.model, "potential", None))
+        block = self.built.blocks[list(self.network.populations).index(name)]
+        clock = self.built.clock
+        return read_state(block, variable, names, clock[exact.NOW], clock[exact.W0], slice(None) if ids is None else ids)
+
+    def _projection(self, projection: Projection | str) -> Any:
+        name = projection if isinstance(projection, str) else projection.name
+        if name not in self.built.projections:
+            raise ParameterError(f"There is no projection {name!r}; there are: {', '.join(self.built.projections)}.")
+        return self.built.projections[name]
+
+    # ------------------------------------------------------------------------------------------------- running
+
+    def run(self, duration: float, progress: Any = None) -> Result:
+        """Simulate `duration` seconds; intervals are half-open, so two runs of T are one of 2 T.
+
+        Parameters
+        ----------
+        duration : float, s
+        progress : bool or callable, optional
+            A progress bar on stderr; by default only on a terminal and for runs that take long.
+
+        Returns
+        -------
+        Result
+            What was recorded in this stretch.
+        """
+        if not isinstance(duration, (int, float)) or not math.isfinite(duration) or duration < 0:
+            raise ParameterError(f"Simulator.run: duration is {duration!r}; give a time in seconds, 0 or more.")
+        check_unit("Simulator.run: duration", duration, "s", plausible=1e5)
+        b = self.built
+        t_start, t_end = float(b.clock[exact.NOW]), float(b.clock[exact.NOW]) + duration
+        taker = _Taker(self, t_start)
+        began = time.perf_counter()
+        before = _counts(b)
+        with meters.progress(duration, "simulating", progress) as meter:
+            stop = t_start
+            while True:
+                stop = min(taker.next_sample(), t_end, stop + max(duration / 200.0, b.clock[exact.H]))
+                self._advance(stop, taker)
+                taker.sample(stop, t_end)
+                meter.update(stop - t_start)
+                if stop >= t_end:
+                    break
+        taker.flush(b)
+        if self._writer is not None:
+            self._writer.flush()
+        ledger = ledger_of(b, before, duration)
+        result = taker.result(t_start, duration, ledger)
+        result.provenance["wall_seconds"] = time.perf_counter() - began
+        return result
+
+    def _advance(self, stop: float, taker: _Taker) -> None:
+        b = self.built
+        while True:
+            why = exact.run(b.blocks, b.groups, b.queues, b.wiring, b.clock, b.reg, stop)
+            if why == exact.DONE:
+                return
+            if why == exact.GROW:
+                grow(b)
+            elif why == exact.FLUSH:
+                taker.flush(b)
+            else:
+                taker.watched()
+
+    def close(self) -> None:
+        """Finish the file given as `to`; it gets its final name now."""
+        if self._writer is not None:
+            self._writer.close()
+            self._writer = None
+
+    def __enter__(self) -> Simulator:
+        return self
+
+    def __exit__(self, *error: Any) -> None:
+        self.close()
+
+    # ---------------------------------------------------------------------------------------------- presenting
+
+    def present(
+        self,
+        samples: Any,
+        labels: Any = None,
+        *,
+        into: Population,
+        readout: Population,
+        duration: float,
+        learn: bool = True,
+        order: Any = None,
+        threads: int = 1,
+        record: bool = False,
+        progress: Any = False,
+    ) -> Presentations:
+        """Show samples one after the other in one compiled loop; learn after each of them.
+
+        For each sample: every state and trace is reset, the sample's values become `x` of the encoder population
+        `into`, the network runs for `duration`, the readout's potentials are read, the error softmax(v) - onehot(label)
+        is formed, credit pathways carry it to their populations, and rules update.
+
+        Parameters
+        ----------
+        samples : (n, size of `into`) array_like, 0 to 1
+        labels : (n,) array_like of int, optional
+            Needed to learn.
+        into, readout : Population
+        duration : float, s
+        learn : bool
+            False evaluates with frozen weights.
+        order : (m,) array_like of int, optional
+            Which samples to show, in which order; all of them once by default.
+        threads : int
+            Used for evaluation; the numbers are the same for any number.
+        record : bool
+            Keep the spikes: `spike_times` of the result is then a list of (time, population, id) arrays.
+
+        Returns
+        -------
+        Presentations
+        """
+        x = np.ascontiguousarray(samples, dtype=np.float32)
+        if x.ndim != 2 or x.shape[1] != len(into):
+            raise ParameterError(f"present: samples has shape {x.shape}; population {into.name!r} needs (n, {len(into)}).")
+        if not np.isfinite(x).all():
+            raise ParameterError(f"present: samples contains {x[~np.isfinite(x)][0]}; give finite values, 0 to 1.")
+        if not isinstance(into.model, Source) or "x" not in into.model.states("cell"):
+            raise NetworkError(f"present: population {into.name!r} has model {into.model!r}; give one with an encoder, "
+                               "such as Latency or Rate.")
+        if isinstance(readout.model, Source):
+            raise NetworkError(f"present: readout {readout.name!r} is a source; give a population that integrates.")
+        check_unit("present: duration", duration, "s")
+        if not duration > 0:
+            raise ParameterError(f"present: duration is {duration}; give a positive time in seconds.")
+        y = np.empty(0, np.int64) if labels is None else np.ascontiguousarray(labels, dtype=np.int64)
+        if labels is not None and y.shape != (x.shape[0],):
+            raise ParameterError(f"present: labels has shape {y.shape}, expected ({x.shape[0]},), one per sample.")
+        if y.size and (y.min() < 0 or y.max() >= len(readout)):
+            raise ParameterError(f"present: labels run from {y.min()} to {y.max()}; readout {readout.name!r} has "
+                                 f"{len(readout)} neurons, so give 0 to {len(readout) - 1}.")
+        if learn and labels is None:
+            raise ParameterError("present: learning needs labels; give them, or learn=False.")
+        index = np.arange(x.shape[0]) if order is None else np.ascontiguousarray(order, dtype=np.int64)
+        if index.size and (index.min() < 0 or index.max() >= x.shape[0]):
+            raise ParameterError(f"present: order names sample {index.max()}; there are {x.shape[0]}.")
+
+        began = time.perf_counter()
+        n = index.size
+        out, loss = np.zeros((n, len(readout))), np.full(n, math.nan)
+        parts = 1 if learn or record else max(1, min(int(threads), n))
+        bounds = np.linspace(0, n, parts + 1).astype(int)
+        totals: list[tuple[np.ndarray, dict[str, np.ndarray]]] = []
+        recorded: list[tuple[np.ndarray, np.ndarray]] = []
+        lock = threading.Lock()
+
+        def work(built: Built, lo: int, hi: int, meter: Any) -> None:
+            before = _counts(built)
+            teachers = _teachers(built, readout)
+            names = list(self.network.populations)
+            block = built.blocks[names.index(into.name)]
+            ro = built.blocks[names.index(readout.name)]
+            cell_x = block[4][list(into.model.states("cell")).index("x")]
+            state = np.array([lo, 0, 0, 0], np.int64)
+            error = np.zeros(len(readout))
+            while state[presenting.SAMPLE] < hi:
+                until = min(hi, int(state[presenting.SAMPLE]) + 512)
+                why = presenting.present(
+                    built.blocks, built.groups, teachers, ro, cell_x, built.queues, built.wiring, built.clock, built.reg,
+                    state, x, y, index, duration, learn, record, self.presented, out, loss, error, until)
+                if why == exact.GROW:
+                    grow(built)
+                elif why == exact.FLUSH:
+                    r = int(built.reg[exact.N_REC])
+                    times = built.queues[exact.REC_T][:r].copy()
+                    if state[presenting.MIDDLE]:
+                        times[state[presenting.REC_START] :] += (self.presented + state[presenting.SAMPLE]) * duration
+                    recorded.append((times, built.queues[exact.REC_I][:r].copy()))
+                    built.reg[exact.N_REC] = state[presenting.REC_START] = 0
+                meter.update(int(state[presenting.SAMPLE]) - lo)
+            if record:
+                r = int(built.reg[exact.N_REC])
+                recorded.append((built.queues[exact.REC_T][:r].copy(), built.queues[exact.REC_I][:r].copy()))
+                built.reg[exact.N_REC] = 0
+            with lock:
+                totals.append(_difference(_counts(built), before))
+
+        exact.settle_now(self.built.groups)
+        with meters.progress(n, "presenting", progress) as meter:
+            if parts == 1:
+                work(self.built, 0, n, meter)
+            else:
+                built = [self.built, *(_twin(self.built, self.ties, self.window) for _ in range(parts - 1))]
+                with ThreadPoolExecutor(parts) as threads_:
+                    jobs = [threads_.submit(work, built[p], bounds[p], bounds[p + 1], meter if p == 0 else meters.NoProgress())
+                            for p in range(parts)]
+                    for job in jobs:
+                        job.result()
+        self.presented += n
+        self._time_presented += n * duration
+        counts = {key: sum(t[1][key] for t in totals) for key in totals[0][1]} if totals else {}
+        fired = sum(t[0] for t in totals)
+        spikes = {name: int(fired[o : o + len(self.network.populations[name])].sum())
+                  for name, o in self.built.offset.items()}
+        events = int(sum(c[rows.N_EVENTS] for c in counts.values()))
+        updates = int(sum(c[rows.N_SIGNAL] + c[rows.N_ON_POST] for c in counts.values()))
+        ledger = ledger_of(self.built, None, duration, fired=fired, counts=counts, presentations=n, learn=learn,
+                           readout=readout)
+        result = Presentations(out, y[index] if y.size else None, loss, spikes, events, updates, ledger,
+                               time.perf_counter() - began)
+        if record:
+            result.spike_times = _by_population(recorded, self.built)  # type: ignore[attr-defined]
+        return result
+
+
+def _counts(built: Built) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+    fired = built.wiring[exact.COUNTS].copy()
+    return fired, {name: built.groups[p.group][rows.COUNT].copy() for name, p in built.projections.items()}
+
+
+def _difference(now: Any, before: Any) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+    return now[0] - before[0], {name: c - before[1][name] for name, c in now[1].items()}
+
+
+def _twin(built: Built, ties: str, window: float | None) -> Built:
+    """A second engine for the same network that shares the weights."""
+    twin = build(built.network, ties=ties, window=window)
+    groups = []
+    for own, shared in zip(twin.groups, built.groups, strict=True):
+        g = list(own)
+        g[rows.W] = shared[rows.W]
+        g[rows.SYN] = (shared[rows.W], *own[rows.SYN][1:])
+        groups.append(tuple(g))
+    twin.groups = tuple(groups)
+    return twin
+
+
+def _teachers(built: Built, readout: Population) -> tuple[Any, ...]:
+    """Who forms the learning signal of each group."""
+    from .build import NoRule
+    from .random import Streams
+
+    links = {link.to.name: link for link in built.network.credits if link.error is readout}
+    n_out = len(readout)
+    none = np.zeros(1)
+    teachers: list[tuple[Any, ...]] = []
+    for projection in built.projections.values():
+        target = projection.projection.target
+        if not projection.rule.needs_signal:
+            teachers.append((presenting.SILENT, NoRule(), none, none, none))
+        elif target is readout:
+            teachers.append((presenting.ERROR, NoRule(), none, none, np.zeros(n_out)))
+        elif target.name in links:
+            link = links[target.name]
+            rng = Streams(built.network.seed).generator("credit", target.name, readout.name)
+            fixed = rng.normal(size=len(target) * n_out)
+            forward = np.full(1, math.nan)
+            for other in built.projections.values():
+                if other.projection.source is target and other.projection.target is readout:
+                    if not other.dense or other.weight.size != len(target) * n_out:
+                        raise NetworkError(
+                            f"credit from {readout.name!r} to {target.name!r} reads the weights of projection "
+                            f"{other.projection.name!r}; connect it with all_to_all() and one weight per synapse."
+                        )
+                    forward = other.weight
+            if forward.size == 1 and not link.pathway.is_local:
+                raise NetworkError(
+                    f"credit pathway {link.pathway!r} carries {link.pathway.carries}, but no projection leads from "
+                    f"{target.name!r} to {readout.name!r}. Connect them, or use a pathway of its own weights such as DFA."
+                )
+            teachers.append((presenting.CREDIT, link.pathway, fixed, forward, np.zeros(len(target))))
+        else:
+            raise NetworkError(
+                f"Rule {projection.rule!r} of projection {projection.projection.name!r} needs a learning signal, but no "
+                f"credit pathway leads from {readout.name!r} to {target.name!r}. Add net.credit(pathway, "
+                f"error={readout.name}, to={target.name})."
+            )
+    return tuple(teachers)
+
+
+def _by_population(recorded: list[tuple[np.ndarray, np.ndarray]], built: Built) -> dict[str, SpikeData]:
+    t = np.concatenate([r[0] for r in recorded]) if recorded else np.zeros(0)
+    g = np.concatenate([r[1] for r in recorded]).astype(np.int64) if recorded else np.zeros(0, np.int64)
+    found = {}
+    for name, o in built.offset.items():
+        size = len(built.network.populations[name])
+        mine = (g >= o) & (g < o + size)
+        order = np.lexsort((g[mine], t[mine]))
+        found[name] = SpikeData(name, size, t[mine][order], g[mine][order] - o)
+    return found
+
+
+class _Taker:
+    """Collects what a run records, and hands it to the file."""
+
+    def __init__(self, simulator: Simulator, t_start: float) -> None:
+        self.sim, self.built = simulator, simulator.built
+        self.raw: list[tuple[np.ndarray, np.ndarray]] = []
+        self.samples: dict[int, list[tuple[float, np.ndarray]]] = {}
+        self.next: dict[int, int] = {}
+        self.last: dict[int, np.ndarray] = {}
+        reg, wiring = self.built.reg, self.built.wiring
+        wiring[exact.WATCH_ROW][:] = 0
+        wiring[exact.WATCH_CELL][:] = 0
+        reg[exact.WATCHING] = 0
+        for k, request in enumerate(simulator.requests):
+            if isinstance(request, Spikes):
+                continue
+            self.samples[k] = []
+            if request.every is not None:
+                # Samples are multiples of the interval; the tolerance is for products like 3 * 0.1.
+                self.next[k] = math.ceil(t_start / request.every - 1e-9)
+            if getattr(request, "on_events", False):
+                self._watch(request.population, request.ids)
+            if getattr(request, "on_change", False):
+                self._watch(request.projection.target, None, request.projection)
+                self.last[k] = self._weights(request)
+
+    def _watch(self, population: Any, ids: Any, only: Any = None) -> None:
+        """Stop after every event that can touch some neurons of a population."""
+        b = self.built
+        b.reg[exact.WATCHING] = 1
+        o = b.offset[population.name]
+        chosen = np.arange(len(population)) if ids is None else np.asarray(ids)
+        b.wiring[exact.WATCH_CELL][o + chosen] = 1
+        for projection in b.projections.values():
+            if projection.projection.target is population and (only is None or projection.projection is only):
+                g = b.groups[projection.group]
+                b.wiring[exact.WATCH_ROW][g[rows.R0] : g[rows.R1]] = 1
+
+    def _weights(self, request: Any) -> np.ndarray:
+        w = self.sim.weights(request.projection)
+        return w if request.synapses is None else w[request.synapses]
+
+    def next_sample(self) -> float:
+        """Time of the next sample that is due."""
+        return min((k * self.sim.requests[r].every for r, k in self.next.items()), default=math.inf)
+
+    def sample(self, t: float, t_end: float) -> None:
+        """Take every sample that is due at t (< t_end)."""
+        for r, k in self.next.items():
+            request = self.sim.requests[r]
+            if k * request.every <= t and k * request.every < t_end:
+                self.samples[r].append((k * request.every, self._value(request)))
+                self.next[r] = k + 1
+
+    def _value(self, request: Any) -> np.ndarray:
+        if isinstance(request, State):
+            return self.sim.state(request.population, request.variable, request.ids)
+        return self._weights(request)
+
+    def watched(self) -> None:
+        """The engine has stopped after an event that a recorder waits for."""
+        t = float(self.built.clock[exact.NOW])
+        for r, request in enumerate(self.sim.requests):
+            if getattr(request, "on_events", False):
+                self.samples[r].append((t, self._value(request)))
+            elif getattr(request, "on_change", False):
+                w = self._weights(request)
+                changed = np.flatnonzero(w != self.last[r])
+                if changed.size:
+                    self.samples[r].append((t, np.stack([changed.astype(float), w[changed]])))
+                    self.last[r] = w
+
+    def flush(self, built: Built) -> None:
+        """Take the spikes out of the engine's buffer."""
+        n = int(built.reg[exact.N_REC])
+        self.raw.append((built.queues[exact.REC_T][:n].copy(), built.queues[exact.REC_I][:n].copy()))
+        built.reg[exact.N_REC] = 0
+        if self.sim._writer is not None:
+            for data in self._spikes([self.raw[-1]]).values():
+                self.sim._writer.spikes(data.population, data.size, data.times, data.ids)
+            self.sim._writer.flush()
+
+    def _spikes(self, raw: list[tuple[np.ndarray, np.ndarray]]) -> dict[str, SpikeData]:
+        every = _by_population(raw, self.built)
+        found = {}
+        for request in self.sim.requests:
+            if isinstance(request, Spikes):
+                data = every[request.population.name]
+                if request.ids is not None:
+                    keep = np.isin(data.ids, request.ids)
+                    data = SpikeData(data.population, data.size, data.times[keep], data.ids[keep])
+                found[request.population.name] = data
+        return found
+
+    def result(self, t_start: float, duration: float, ledger: Any) -> Result:
+        """Everything that was recorded."""
+        states: dict[tuple[str, str], Any] = {}
+        weights: dict[str, Any] = {}
+        for r, request in enumerate(self.sim.requests):
+            if isinstance(request, Spikes):
+                continue
+            taken = self.samples[r]
+            times = np.array([t for t, _ in taken])
+            if isinstance(request, State):
+                pop = request.population
+                ids = np.arange(len(pop)) if request.ids is None else np.asarray(request.ids)
+                unit = pop.model.states_declared[request.variable].unit
+                values = np.array([v for _, v in taken]).reshape(times.size, ids.size)
+                states[pop.name, request.variable] = StateData(pop.name, request.variable, unit, times, ids, values)
+                continue
+            source, target = self.sim.synapses(request.projection)
+            chosen = np.arange(source.size) if request.synapses is None else np.asarray(request.synapses)
+            name = request.projection.name
+            if getattr(request, "on_change", False):
+                k = np.concatenate([v[0] for _, v in taken]).astype(np.int64) if taken else np.zeros(0, np.int64)
+                w = np.concatenate([v[1] for _, v in taken]) if taken else np.zeros(0)
+                t = np.repeat(times, [v.shape[1] for _, v in taken]) if taken else times
+                k = chosen[k]
+                weights[name] = WeightChanges(name, t, k, source[k], target[k], w)
+            else:
+                values = np.array([v for _, v in taken]).reshape(times.size, chosen.size)
+                weights[name] = WeightData(name, times, source[chosen], target[chosen], values)
+        writer = self.sim._writer
+        if writer is not None:
+            for (name, variable), s in states.items():
+                writer.state(name, variable, s.unit, s.ids, s.times, s.values, None)
+            for w in weights.values():
+                if isinstance(w, WeightData):
+                    writer.weights(w.projection, w.sources, w.targets, w.times, w.values)
+                else:
+                    writer.weight_changes(w.projection, w.times, w.synapses, w.sources, w.targets, w.values)
+        network = self.sim.network
+        return Result(spikes=self._spikes(self.raw), states=states, weights=weights, duration=duration, t_start=t_start,
+                      ledger=ledger, provenance=provenance(network), network=network.describe(),
+                      rules=rule_sources(network))
+
+
+__all__ = ["Presentations", "Simulator"]

@@ -1,0 +1,287 @@
+"""Connectors keep their promises for any size and seed; weights and delays follow the pairs."""
+
+from __future__ import annotations
+
+import itertools
+import math
+
+import numpy as np
+import pytest
+import scipy.sparse
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import stats
+
+from snn.connect import (
+    all_to_all,
+    expand,
+    fixed_in_degree,
+    fixed_probability,
+    from_arrays,
+    from_sparse,
+    one_to_one,
+)
+from snn.network import Network
+from snn.plugin import Model, state
+from snn.random import Streams, normal, uniform
+
+repeatable = settings(max_examples=50, deadline=None, derandomize=True, database=None)
+sizes = st.integers(1, 30)
+seeds = st.integers(0, 2**32)
+random_connectors = st.one_of(
+    st.builds(fixed_probability, st.floats(0, 1), st.booleans()),
+    st.builds(fixed_in_degree, st.integers(0, 8), st.booleans(), st.just(True)),
+)
+
+
+class Cell(Model):
+    v = state("cell")
+
+
+def connect(connector, n_pre, n_post, same=False, seed=0):
+    return connector.connect(n_pre, n_post, same, np.random.default_rng(seed))
+
+
+def pairs(edges):
+    return list(zip(edges.source.tolist(), edges.target.tolist(), strict=True))
+
+
+def synapses(connector, n_pre=3, n_post=4, seed=1, **values):
+    net = Network(seed=seed)
+    projection = net.connect(
+        net.population("a", Cell(), n_pre), net.population("b", Cell(), n_post), connector, **values
+    )
+    return expand(projection, Streams(net.seed))
+
+
+# Pairs
+
+
+def test_all_to_all_is_dense_and_lists_no_pairs():
+    edges = connect(all_to_all(), 3, 4)
+    assert edges.dense
+    assert edges.source.size == edges.target.size == 0
+
+
+@repeatable
+@given(sizes)
+def test_all_to_all_without_self_connections_holds_every_other_pair_once(n):
+    assert pairs(connect(all_to_all(False), n, n, same=True)) == list(itertools.permutations(range(n), 2))
+
+
+def test_self_connections_are_left_out_only_within_one_population():
+    assert connect(all_to_all(False), 3, 3, same=False).dense
+
+
+def test_one_to_one_joins_equal_ids():
+    assert pairs(connect(one_to_one(), 3, 3)) == [(0, 0), (1, 1), (2, 2)]
+
+
+@repeatable
+@given(random_connectors, sizes, seeds)
+def test_random_pairs_are_sorted_in_range_and_int32(connector, n, seed):
+    edges = connect(connector, n + 1, n, seed=seed)
+    assert pairs(edges) == sorted(pairs(edges))
+    assert edges.source.dtype == edges.target.dtype == np.int32
+    assert all(0 <= i < n + 1 and 0 <= j < n for i, j in pairs(edges))
+
+
+@repeatable
+@given(random_connectors, sizes, seeds)
+def test_random_pairs_are_the_same_for_the_same_seed(connector, n, seed):
+    assert pairs(connect(connector, n + 1, n, seed=seed)) == pairs(connect(connector, n + 1, n, seed=seed))
+
+
+@repeatable
+@given(st.floats(0, 1), sizes, seeds, st.booleans())
+def test_fixed_probability_repeats_no_pair_and_obeys_self_connections(p, n, seed, self_connections):
+    found = pairs(connect(fixed_probability(p, self_connections), n, n, same=True, seed=seed))
+    assert len(set(found)) == len(found)
+    assert self_connections or all(i != j for i, j in found)
+
+
+@repeatable
+@given(sizes, sizes)
+def test_fixed_probability_of_one_connects_every_pair(n_pre, n_post):
+    assert pairs(connect(fixed_probability(1.0), n_pre, n_post)) == list(itertools.product(range(n_pre), range(n_post)))
+
+
+def test_fixed_probability_reaches_each_pair_equally_often():
+    p, trials = 0.3, 4000
+    counts = np.zeros((4, 4))
+    for seed in range(trials):
+        edges = connect(fixed_probability(p, self_connections=False), 4, 4, same=True, seed=seed)
+        counts[edges.source, edges.target] += 1
+    others = counts[~np.eye(4, dtype=bool)]
+    assert counts.diagonal().sum() == 0
+    # Chi-square of 12 independent binomial counts; a true sampler falls below this level once in a thousand.
+    chi_square = ((others - trials * p) ** 2 / (trials * p * (1 - p))).sum()
+    assert stats.chi2(12).sf(chi_square) > 1e-3
+
+
+@pytest.mark.parametrize("p", [1e-12, 1e-300])
+def test_a_tiny_probability_connects_nothing_and_does_not_overflow(p):
+    assert pairs(connect(fixed_probability(p), 1000, 1000)) == []
+
+
+@repeatable
+@given(st.integers(0, 12), st.integers(2, 30), seeds, st.booleans(), st.booleans())
+def test_fixed_in_degree_is_exact_and_obeys_its_options(k, n, seed, self_connections, multapses):
+    k = k if multapses else min(k, n - 1)
+    edges = connect(fixed_in_degree(k, self_connections, multapses), n, n, same=True, seed=seed)
+    assert np.bincount(edges.target, minlength=n).tolist() == [k] * n
+    assert self_connections or (edges.source != edges.target).all()
+    assert multapses or len(set(pairs(edges))) == k * n
+
+
+@pytest.mark.parametrize("k", [1, 2, 4])  # of 5: by redrawing repeats, and by permuting where k is not small
+def test_fixed_in_degree_without_multapses_favours_no_set_of_sources(k):
+    n_post = 6000
+    edges = connect(fixed_in_degree(k, multapses=False), 5, n_post, seed=1)
+    chosen = np.zeros((n_post, 5), bool)
+    chosen[edges.target, edges.source] = True
+    _, counts = np.unique(chosen, axis=0, return_counts=True)
+    assert counts.size == math.comb(5, k)
+    assert stats.chisquare(counts).pvalue > 1e-3
+
+
+def test_redrawing_repeats_favours_no_set_of_sources():
+    # 2 of 9 is drawn with repeats redrawn; all 36 pairs of sources must be equally frequent.
+    edges = connect(fixed_in_degree(2, multapses=False), 9, 20_000, seed=1)
+    chosen = np.zeros((20_000, 9), bool)
+    chosen[edges.target, edges.source] = True
+    _, counts = np.unique(chosen, axis=0, return_counts=True)
+    assert counts.size == 36
+    assert stats.chisquare(counts).pvalue > 1e-3
+
+
+def test_blocks_join_without_a_seam(monkeypatch):
+    monkeypatch.setattr("snn.connect._BLOCK", 64)
+    edges = connect(fixed_in_degree(5, multapses=False), 40, 50)
+    assert np.bincount(edges.target).tolist() == [5] * 50
+    found = pairs(connect(fixed_probability(0.5), 40, 50))
+    assert found == sorted(set(found))
+    assert len(found) == pytest.approx(1000, abs=5 * np.sqrt(500))  # five standard deviations
+
+
+@pytest.mark.parametrize("connector", [fixed_probability(0.3), fixed_in_degree(3), all_to_all(False), one_to_one()])
+def test_the_announced_count_is_the_mean_count(connector):
+    counts = [connect(connector, 10, 10, same=True, seed=seed).source.size for seed in range(200)]
+    # Five standard errors of a binomial count; exact where the connector is not random.
+    tolerance = 5 * np.sqrt(100 * 0.3 * 0.7 / 200) if connector == fixed_probability(0.3) else 0
+    assert np.mean(counts) == pytest.approx(connector.count(10, 10, True), abs=tolerance)
+
+
+def test_from_arrays_sorts_pairs_and_remembers_the_order():
+    edges = connect(from_arrays([2, 0, 2, 0], [1, 3, 0, 3]), 3, 4)
+    assert pairs(edges) == [(0, 3), (0, 3), (2, 0), (2, 1)]
+    assert edges.order.tolist() == [1, 3, 2, 0]
+
+
+def test_from_arrays_that_are_sorted_need_no_order():
+    assert connect(from_arrays([0, 1], [3, 0]), 3, 4).order is None
+
+
+@pytest.mark.parametrize("form", [scipy.sparse.csr_array, scipy.sparse.csc_matrix, scipy.sparse.coo_array])
+def test_from_sparse_takes_pairs_and_weights_from_any_format(form):
+    dense = np.array([[0, 0.5, 0, 0], [0.25, 0, 0, 2.0], [0, 0, 0, 0]])
+    made = synapses(from_sparse(form(dense)))
+    assert pairs(made) == [(0, 1), (1, 0), (1, 3)]
+    assert made.weight.tolist() == [0.5, 0.25, 2.0]
+
+
+def test_from_sparse_keeps_a_stored_zero_and_adds_up_repeats():
+    matrix = scipy.sparse.coo_array(([0.0, 1.0, 2.0], ([0, 1, 1], [1, 0, 0])), shape=(3, 4))
+    made = synapses(from_sparse(matrix))
+    assert pairs(made) == [(0, 1), (1, 0)]
+    assert made.weight.tolist() == [0.0, 3.0]
+
+
+def test_from_sparse_leaves_the_matrix_as_it_was():
+    matrix = scipy.sparse.csr_array((np.array([1.0, 2.0]), np.array([3, 0]), np.array([0, 2, 2, 2])), shape=(3, 4))
+    from_sparse(matrix)
+    assert matrix.indices.tolist() == [3, 0]
+
+
+def test_given_weights_replace_those_of_a_sparse_matrix():
+    assert synapses(from_sparse(scipy.sparse.eye_array(3, 4)), weight=0.5).weight == 0.5
+
+
+def test_a_connector_reads_as_the_call_that_makes_it():
+    assert repr(fixed_in_degree(3, multapses=False)) == "fixed_in_degree(k=3, multapses=False)"
+    assert repr(from_arrays([0, 1], [1, 2])) == "from_arrays(source=<2 values, 0 to 1>, target=<2 values, 1 to 2>)"
+
+
+# Weights and delays
+
+
+def test_scalars_stay_scalars():
+    made = synapses(all_to_all(), weight=0.5, delay=1e-3)
+    assert (made.weight, made.delay) == (0.5, 1e-3)
+
+
+@repeatable
+@given(st.permutations(range(12)))
+def test_values_follow_their_pairs_whatever_the_order_given(order):
+    source, target = np.divmod(np.array(order), 4)
+    made = synapses(from_arrays(source, target), weight=source + 10.0 * target, delay=1e-3 * source)
+    assert made.weight.tolist() == (made.source + 10.0 * made.target).tolist()
+    assert made.delay.tolist() == (1e-3 * made.source).tolist()
+
+
+@pytest.mark.parametrize("connector", [all_to_all(), fixed_probability(0.5), from_arrays([2, 0], [1, 3])])
+def test_a_matrix_of_weights_is_read_by_source_and_target(connector):
+    matrix = np.arange(12.0).reshape(3, 4)
+    made = synapses(connector, weight=matrix)
+    expected = matrix.ravel() if made.dense else [matrix[i, j] for i, j in pairs(made)]
+    assert made.weight.tolist() == list(expected)
+
+
+def test_a_flat_array_fills_a_dense_projection_row_by_row():
+    assert synapses(all_to_all(), weight=np.arange(12)).weight.tolist() == list(range(12))
+
+
+@pytest.mark.parametrize("connector", [all_to_all(), from_arrays([0, 1], [0, 1]), from_arrays([1, 0], [0, 1])])
+def test_plasticity_cannot_write_into_the_declaration(connector):
+    net = Network(seed=1)
+    a, b = net.population("a", Cell(), 2), net.population("b", Cell(), 2)
+    n = connector.count(2, 2, False)
+    projection = net.connect(a, b, connector, weight=np.ones(n))
+    expand(projection, Streams(1)).weight[:] = 9.0
+    assert expand(projection, Streams(1)).weight.tolist() == [1.0] * n
+
+
+def test_an_array_changed_after_the_declaration_changes_nothing():
+    weight = np.ones(2)
+    net = Network(seed=1)
+    projection = net.connect(
+        net.population("a", Cell(), 2), net.population("b", Cell(), 2), one_to_one(), weight=weight
+    )
+    weight[:] = 9.0
+    assert expand(projection, Streams(1)).weight.tolist() == [1.0, 1.0]
+
+
+def test_drawn_weights_come_from_the_stream_named_after_the_projection():
+    made = synapses(all_to_all(), seed=5, weight=normal(0.5, 0.1), delay=uniform(1e-3, 2e-3))
+    assert made.weight.tolist() == Streams(5).generator("weight", "a->b").normal(0.5, 0.1, 12).tolist()
+    assert made.delay.tolist() == Streams(5).generator("delay", "a->b").uniform(1e-3, 2e-3, 12).tolist()
+
+
+@repeatable
+@given(random_connectors, seeds, st.integers(0, 3))
+def test_a_projection_does_not_depend_on_the_others(connector, seed, n_others):
+    def expanded(n_before):
+        net = Network(seed=seed)
+        a, b = net.population("a", Cell(), 6), net.population("b", Cell(), 5)
+        for _ in range(n_before):
+            net.connect(b, a, fixed_probability(0.5), weight=normal(0, 1))
+        return expand(net.connect(a, b, connector, weight=normal(0, 1), delay=uniform(0, 1)), Streams(net.seed))
+
+    alone, among = expanded(0), expanded(n_others)
+    assert pairs(alone) == pairs(among)
+    assert alone.weight.tolist() == among.weight.tolist()
+    assert alone.delay.tolist() == among.delay.tolist()
+
+
+def test_two_seeds_give_two_networks():
+    assert pairs(synapses(fixed_probability(0.5), seed=1)) != pairs(synapses(fixed_probability(0.5), seed=2))
