@@ -187,7 +187,8 @@ def _block(population: Population, g0: int, states: tuple[np.ndarray, ...], stre
     names = sorted(model.states("cell"), key=lambda s: s != getattr(model, "potential", None))
     if isinstance(model, Source):
         key = np.array([streams.key("source", population.name)], np.uint64)
-        return (cells.SOURCE, model, g0, g0 + n, states, _fields(names), np.full(n, math.inf), np.full(n, -1.0),
+        kind = cells.GIVEN if isinstance(model, GivenSpikes) else cells.SOURCE
+        return (kind, model, g0, g0 + n, states, _fields(names), np.full(n, math.inf), np.full(n, -1.0),
                 np.zeros(n, np.int64), key)
     assert isinstance(model, Model)
     modes = model.modes()
@@ -243,7 +244,7 @@ def read_state(block: tuple[Any, ...], variable: str, names: list[str], t: float
         if k > 0:
             return x[:, k] / block[12][k - 1, k]
         return np.where(x[:, 0] < 0.5 * cells.HELD, block[7][ids], block[5][ids] + x.sum(axis=1))
-    if kind is cells.SOURCE:
+    if kind in (cells.SOURCE, cells.GIVEN):
         return block[4][names.index(variable)][ids].copy()
     # Any closed form: a copy of each cell is moved to the present by the model's own method.
     from .engine.types import at
@@ -481,5 +482,5 @@ def grow(built: Built) -> None:
 def start(built: Built) -> None:
     """Draw the first spike of every source."""
     for block in built.blocks:
-        if block[0] is cells.SOURCE and not isinstance(block[1], GivenSpikes):
+        if block[0] is cells.SOURCE:
             exact.start_source(block)

@@ -386,7 +386,8 @@ class Network:
         learning = [p for p in self.projections.values() if p.rule is not None and p.rule.needs_signal]
         informed = {id(population) for link in self.credits for population in (link.error, link.to)}
         for p in learning:
-            if id(p.target) not in informed:
+            # A target that cannot fire is a readout: presentations give it its own error.
+            if id(p.target) not in informed and getattr(p.target.model, "threshold", False):
                 raise NetworkError(
                     f"{type(p.rule).__name__} of projection {p.name!r} needs a learning signal, but none reaches "
                     f"population {p.target.name!r}. Add net.credit(pathway, error=readout, to={p.target.name})."

@@ -1,7 +1,7 @@
 """Progress meters: objects that are told how far a run is, and that decide what to do with it.
 
-    with progress(10.0, "simulate") as meter:
-        meter.update(2.5, events=1_000_000)
+with progress(10.0, "simulate") as meter:
+    meter.update(2.5, events=1_000_000)
 """
 
 from __future__ import annotations
@@ -107,7 +107,8 @@ class BarProgress(_Throttled):
             file=sys.stderr,
             mininterval=0.0,  # how often is decided in update()
             dynamic_ncols=True,
-            bar_format="{desc} {percentage:3.0f}%|{bar}| {n:.4g}/{total:.4g} " + unit + " [{elapsed}<{remaining}{postfix}]",
+            bar_format=f"{{desc}} {{percentage:3.0f}}%|{{bar}}| {{n:.4g}}/{{total:.4g}} {unit} "
+            "[{elapsed}<{remaining}{postfix}]",
         )
 
     def show(self, elapsed: float) -> None:

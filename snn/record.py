@@ -47,15 +47,15 @@ def _indices(where: str, what: str, given: Any, size: int | None) -> np.ndarray:
     size : int or None
         Number of things there are to choose from; None: not known yet, the upper end is not checked.
     """
-    if given is None or isinstance(given, slice):
-        return np.arange(0 if size is None else size)[given or slice(None)]
-    ids = np.atleast_1d(np.asarray(given))
+    if given is None or (isinstance(given, slice) and size is None):
+        return np.arange(size or 0)
+    ids = np.arange(size)[given] if isinstance(given, slice) else np.atleast_1d(np.asarray(given))
     if ids.ndim != 1:
         raise RecordingError(f"{where} has shape {ids.shape}; give a list of {what} numbers.")
     if ids.dtype == bool:
         if size is not None and ids.size != size:
             raise RecordingError(f"{where} is a mask of {ids.size} values for {size}; give one value for each {what}.")
-        return np.flatnonzero(ids)
+        ids = np.flatnonzero(ids)
     if ids.size == 0:
         raise RecordingError(f"{where} is empty; give at least one {what}, or leave it out to record all.")
     if ids.dtype.kind not in "iu":
@@ -92,7 +92,7 @@ class Spikes:
     ----------
     population : Population
     ids : int, slice, (n,) int or (size,) bool, optional
-        Which neurons. Default: all.
+        Which neurons; kept as (n,) int64. Default: all.
     """
 
     population: Population
@@ -100,7 +100,8 @@ class Spikes:
 
     def __post_init__(self) -> None:
         _check_population("Spikes", self.population)
-        self.indices()
+        if self.ids is not None:
+            object.__setattr__(self, "ids", self.indices())
 
     def indices(self) -> np.ndarray:
         """Ids of the recorded neurons, (n,) int64."""
@@ -120,7 +121,7 @@ class State:
     every : float, s, optional
         Time between two samples; the first is taken at the start of the run.
     ids : int, slice, (n,) int or (size,) bool, optional
-        Which neurons. Default: all.
+        Which neurons; kept as (n,) int64. Default: all.
     on_events : bool
         Sample whenever an event has changed one of the neurons, in place of `every`.
     """
@@ -143,7 +144,8 @@ class State:
         if (self.every is None) == (not self.on_events):
             wrong = "neither every nor on_events" if self.every is None else "both every and on_events"
             raise RecordingError(f"{where} has {wrong}; give one of every=0.1 * ms and on_events=True.")
-        self.indices()
+        if self.ids is not None:
+            object.__setattr__(self, "ids", self.indices())
 
     @property
     def unit(self) -> str:
@@ -186,7 +188,10 @@ class Weights:
         if self.every is not None and self.on_change:
             raise RecordingError(f"{where} has both every and on_change; give one of every=1.0 and on_change=True.")
         count = getattr(projection, "n_synapses", None)
-        self.indices(count if isinstance(count, int) else None)
+        indices = self.indices(count if isinstance(count, int) else None)
+        # A slice or mask means nothing before the synapses are counted; numbers do.
+        if self.synapses is not None and (isinstance(count, int) or not isinstance(self.synapses, slice)):
+            object.__setattr__(self, "synapses", indices)
 
     def indices(self, n_synapses: int | None) -> np.ndarray:
         """Indices of the recorded synapses, (n,) int64, once it is known how many there are.
@@ -305,6 +310,15 @@ class StateData:
         self.values = _column(self.values, np.float64)
         where = f"values of {self.variable!r} of population {self.population!r}"
         _check_shape(where, self.values, (self.times.size, self.ids.size))
+
+    @property
+    def every(self) -> float | None:
+        """Time between two samples (s); None where samples are not at equal intervals or fewer than two."""
+        steps = np.diff(self.times)
+        # A grid t0 + k * every leaves rounding of at most a few ulp of the latest time in its differences.
+        if steps.size == 0 or np.ptp(steps) > 4 * np.spacing(np.abs(self.times).max()):
+            return None
+        return float((self.times[-1] - self.times[0]) / steps.size)
 
 
 @dataclass(eq=False)
@@ -454,6 +468,8 @@ class Result:
             import pandas as pd
         except ImportError as error:
             raise RecordingError("to_dataframe needs pandas, which is not installed. Install pandas.") from error
+        columns: tuple[str, ...]
+        blocks: list[tuple[Any, ...]]
         if what == "spikes":
             columns = ("population", "id", "time")
             blocks = [(s.population, s.ids, s.times) for s in self.spikes.values()]
@@ -493,8 +509,8 @@ class Result:
                 segment.spiketrains.append(
                     neo.SpikeTrain(
                         train * pq.s,
-                        t_start=min(self.t_start, *train[:1]) * pq.s if train.size else self.t_start * pq.s,
-                        t_stop=(max(stop, train[-1]) if train.size else stop) * pq.s,
+                        t_start=min([self.t_start, *train[:1]]) * pq.s,
+                        t_stop=max([stop, *train[-1:]]) * pq.s,
                         name=f"{s.population}[{neuron}]",
                         population=s.population,
                         neuron_id=int(neuron),
@@ -503,12 +519,9 @@ class Result:
         for d in self.states.values():
             unit = pq.Quantity(1, "dimensionless" if d.unit == "1" else d.unit)
             name, notes = f"{d.population}.{d.variable}", {"population": d.population, "variable": d.variable}
-            steps = np.diff(d.times)
-            # A grid k * every leaves rounding of at most a few ulp of the latest time in its differences.
-            if steps.size and np.ptp(steps) <= 4 * np.spacing(np.abs(d.times).max()):
-                period = (d.times[-1] - d.times[0]) / steps.size
+            if d.every is not None:
                 signal = neo.AnalogSignal(
-                    d.values * unit, sampling_period=period * pq.s, t_start=d.times[0] * pq.s, name=name, **notes
+                    d.values * unit, sampling_period=d.every * pq.s, t_start=d.times[0] * pq.s, name=name, **notes
                 )
                 segment.analogsignals.append(signal)
             else:

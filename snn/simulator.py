@@ -17,7 +17,6 @@ from .build import Built, build, grow, read_state, start
 from .engine import exact, rows
 from .engine import present as presenting
 from .errors import NetworkError, ParameterError, RecordingError
-from .io import Writer
 from .network import Network, Population, Projection
 from .plugin import Source, check_unit
 from .provenance import provenance, rule_sources
@@ -108,8 +107,10 @@ class Simulator:
         start(self.built)
         self.presented = 0
         self._time_presented = 0.0
-        self._writer = None
+        self._writer: Any = None
         if to is not None:
+            from .io import Writer
+
             self._writer = Writer(to, network=network.describe(), provenance=provenance(network),
                                   rules=rule_sources(network), overwrite=overwrite)
 

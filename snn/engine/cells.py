@@ -21,6 +21,7 @@ from .types import at, view
 ONE = Kind("one")  # (kind, model, g0, g1, x, v_inf, gap, v_reset, t_ref, scalars[tau, E, soft, uniform], kept, start)
 MANY = Kind("many")  # (kind, model, g0, g1, x, v_inf, gap, v_reset, t_ref, scalars, taus, rates, gains, f, d, K, g, start)
 CLOSED = Kind("closed")  # (kind, model, g0, g1, states, fields, t_ref, t_last, held, start)
+GIVEN = Kind("given")  # as SOURCE; its spikes are in the wiring
 SOURCE = Kind("source")  # (kind, model, g0, g1, states, fields, next_t, last_t, n_fired, key)
 
 HELD = -1e30
@@ -362,6 +363,10 @@ def _source_reset(b, presentation):
         b[6][j] = source_next(b, j, -1.0, b[8][j])
 
 
+def _given_reset(b, presentation):
+    pass
+
+
 @kernel
 def source_next(b, j, t, k):
     """Time of spike k of source j, after t, from the source's own stream."""
@@ -369,12 +374,12 @@ def source_next(b, j, t, k):
     return at(b[1], j).next_spike(view(b[5], b[4], j, ()), t, u)
 
 
-reset_cells = by_kind(one=_one_reset, many=_many_reset, closed=_closed_reset, source=_source_reset)
-open_cells = by_kind(one=_one_open, many=_many_open, closed=_closed_open, source=_nothing_open)
-crossing = by_kind(one=_one_crossing, many=_many_crossing, closed=_closed_crossing, source=_never_crossing)
-confirm = by_kind(one=_one_confirm, many=_many_confirm, closed=_closed_confirm, source=_never_confirm)
-fire = by_kind(one=_one_fire, many=_many_fire, closed=_closed_fire, source=_source_fire)
-release = by_kind(one=_one_release, many=_many_release, closed=_closed_release, source=_source_release)
+reset_cells = by_kind(one=_one_reset, many=_many_reset, closed=_closed_reset, source=_source_reset, given=_given_reset)
+open_cells = by_kind(one=_one_open, many=_many_open, closed=_closed_open, source=_nothing_open, given=_nothing_open)
+crossing = by_kind(one=_one_crossing, many=_many_crossing, closed=_closed_crossing, source=_never_crossing, given=_never_crossing)
+confirm = by_kind(one=_one_confirm, many=_many_confirm, closed=_closed_confirm, source=_never_confirm, given=_never_confirm)
+fire = by_kind(one=_one_fire, many=_many_fire, closed=_closed_fire, source=_source_fire, given=_source_fire)
+release = by_kind(one=_one_release, many=_many_release, closed=_closed_release, source=_source_release, given=_source_release)
 potential = by_kind(one=_one_potential, many=_many_potential, closed=_closed_potential)
 prepare = by_kind(one=_one_prepare, many=_many_prepare, closed=_closed_prepare)
 reach = by_kind(one=_one_reach, many=_many_reach, closed=_closed_reach)

@@ -387,8 +387,10 @@ def learn_post(g, gid, t):
 
 @kernel
 def arrive(g, r, t, w0, w1, next_t, heap_t, heap_i, m):
-    """A spike reaches row r: deliver its weights."""
+    """A spike reaches row r: catch up with post spikes, then deliver its weights as they are now."""
     lr = r - g[R0]
+    if _has_on_post(g[RULE]):
+        settle(g, lr)
     g[COUNT][N_ARRIVALS] += 1
     g[COUNT][N_EVENTS] += g[PTR][lr + 1] - g[PTR][lr]
     return deliver(g, lr, t, w0, w1, next_t, heap_t, heap_i, m)

@@ -1,0 +1,2 @@
+def ledger_of(*a, **k):
+    return None

@@ -1,0 +1,185 @@
+"""Growing HDF5 datasets, and what keeps their file whole on a full disk and when the process is killed."""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    import h5py
+
+_CHUNK = 2**16  # bytes; smaller chunks make appending slow
+_WIDEST = 2**17  # values of one row in a chunk
+_SLACK = 2**18  # bytes for the metadata that one flush may add
+
+
+class Column:
+    """A dataset that grows along its first axis; blocks wait in memory until they are written.
+
+    Parameters
+    ----------
+    path : str
+        Inside the file.
+    dtype : dtype
+    width : int or None
+        Values in a row; None for a one-dimensional dataset.
+    compress : bool
+        Only outside the SONATA part, whose readers may lack the filter.
+    units : str, optional
+    """
+
+    def __init__(
+        self, path: str, dtype: Any, width: int | None = None, compress: bool = False, units: str | None = None
+    ) -> None:
+        self.path, self.dtype, self.units = path, np.dtype(dtype), units
+        self.row_shape: tuple[int, ...] = () if width is None else (width,)
+        # No values in a row (a projection without synapses) still need a chunk.
+        columns = tuple(max(1, min(n, _WIDEST)) for n in self.row_shape)
+        rows = max(1, _CHUNK // (self.dtype.itemsize * int(np.prod(columns))))
+        self.chunks = (rows, *columns)
+        self.options = {"compression": "gzip", "compression_opts": 1, "shuffle": True} if compress else {}
+        self.length = 0
+        self.pending: list[np.ndarray] = []
+        self._dataset: h5py.Dataset | None = None
+
+    def append(self, block: Any) -> int:
+        """Keep a copy of the rows for the next :meth:`write`; return its bytes."""
+        rows = np.array(block, dtype=self.dtype).reshape(-1, *self.row_shape)
+        if len(rows):
+            self.pending.append(rows)
+        return rows.nbytes
+
+    def need(self) -> int:
+        """Upper bound (bytes) of what :meth:`write` adds to the file."""
+        if not self.pending and self._dataset is not None:
+            return 0
+        # The last chunk may move when it fills, and a new one is allocated whole.
+        chunk = int(np.prod(self.chunks)) * self.dtype.itemsize
+        wide = -(-(self.row_shape or (1,))[0] // self.chunks[-1]) if self.row_shape else 1
+        return 4096 + 2 * chunk * wide + sum(rows.nbytes for rows in self.pending) * 17 // 16
+
+    def write(self, file: h5py.File) -> None:
+        """Append what waits. May be called again after an interrupt: the same rows then go to the same place."""
+        if self._dataset is None:
+            if self.path in file:
+                del file[self.path]
+            self._dataset = file.create_dataset(
+                self.path,
+                shape=(0, *self.row_shape),
+                maxshape=(None, *self.row_shape),
+                dtype=self.dtype,
+                chunks=self.chunks,
+                **self.options,
+            )
+            if self.units is not None:
+                self._dataset.attrs["units"] = self.units
+        if not self.pending:
+            return
+        rows = self.pending[0] if len(self.pending) == 1 else np.concatenate(self.pending)
+        end = self.length + len(rows)
+        self._dataset.resize(end, axis=0)
+        if rows.size:
+            self._dataset[self.length : end] = rows
+        self.length, self.pending = end, []
+
+
+def reason(error: Exception, folder: Path) -> str:
+    """What an error of the system or of HDF5 means, and what to do."""
+    code, text = getattr(error, "errno", None), str(error)
+    # HDF5 gives the system's error only as part of its message.
+    if code in (errno.ENOSPC, errno.EDQUOT) or "errno = 28" in text:
+        return f"the disk is full. Free space in {folder}, or give a path on another disk."
+    if code in (errno.EACCES, errno.EPERM, errno.EROFS):
+        return f"writing in {folder} is not allowed. Change the permissions or give another path."
+    return f"{text}. Give another path."
+
+
+def reserve(descriptor: int, path: Path, offset: int, size: int) -> None:
+    """Take disk space, or raise OSError ENOSPC before anything is written."""
+    if hasattr(os, "posix_fallocate"):
+        try:
+            os.posix_fallocate(descriptor, offset, size)
+            return
+        except OSError as error:
+            if error.errno not in (errno.EINVAL, errno.EOPNOTSUPP):
+                raise
+    if shutil.disk_usage(path.parent).free < size:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def is_locked(path: Path) -> bool:
+    """Whether some process, or another writer of this one, has the file open in HDF5."""
+    try:
+        import fcntl
+    except ImportError:
+        return False
+    with path.open("rb") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+    return False
+
+
+def sync(path: Path) -> None:
+    # Without this, a power failure just after the renaming could leave an empty file under the final name.
+    with path.open("rb+") as file:
+        os.fsync(file.fileno())
+
+
+def create(path: Path, size: int) -> h5py.File:
+    """Make a new file that changes on disk in :func:`commit` only.
+
+    Parameters
+    ----------
+    path : Path
+        Of no file yet.
+    size : int
+        Bytes that the first commit will need.
+    """
+    import h5py
+
+    # HDF5 cannot recover from a full disk, so the space is tried before HDF5 gets to the file.
+    descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR)
+    try:
+        reserve(descriptor, path, 0, size + 2 * _SLACK)
+    except OSError:
+        os.unlink(path)
+        raise
+    finally:
+        os.close(descriptor)
+    # Newer layouts of the file are faster, but SONATA's readers do not know them.
+    file = h5py.File(path, "w", libver=("earliest", "v108"))
+    config = file.id.get_mdc_config()
+    config.incr_mode = config.decr_mode = config.flash_incr_mode = 0
+    config.evictions_enabled = False
+    file.id.set_mdc_config(config)
+    return file
+
+
+def commit(file: h5py.File, path: Path, size: int, write: Callable[[h5py.File], None]) -> None:
+    """Call `write(file)` and flush, or raise OSError before the file is touched if the disk has no room.
+
+    Parameters
+    ----------
+    file : h5py.File
+    path : Path
+    size : int
+        Upper bound of the bytes that `write` adds.
+    write : callable
+    """
+    end = file.id.get_filesize()
+    descriptor = os.open(path, os.O_RDWR)
+    try:
+        reserve(descriptor, path, end, size + _SLACK)
+        write(file)
+        file.flush()
+    finally:
+        os.ftruncate(descriptor, max(end, file.id.get_filesize()))
+        os.close(descriptor)

@@ -1,0 +1,706 @@
+"""HDF5 files, written while a run goes on.
+
+    with Writer("run.h5", network=net.describe()) as writer:
+        writer.spikes("cells", 10, times, ids)
+        writer.flush()
+
+Layout; times are ms in the SONATA part and s in ours::
+
+    /spikes/<population>/{timestamps, node_ids}              SONATA 0.1
+    /report/<population>/{data, mapping/...}                 SONATA 0.1, one variable per population, float32
+    /snn                          attrs format, t_start, duration (s)
+        network, provenance, ledger                          JSON
+        rules/<n> <qualname>      attrs qualname, digest, source
+        spikes/<population>       attrs size; ulp: what ms have lost of the times in s; recorded: ids
+        states/<population>/<variable>/{times, ids, values}  attrs unit; SI units, float64
+        weights/<projection>/{time, w, source_ids, target_ids, synapses}   attrs kind: samples or changes
+
+A file grows under the name ``<path>.partial`` and gets its own name when it is complete. It changes during a flush
+only, so that a run that is killed leaves everything up to the last flush.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from .errors import ExportError, RecordingError
+from .hdf5 import Column, commit, create, is_locked, reason, sync
+from .record import Result, SpikeData, StateData, WeightChanges, WeightData
+
+if TYPE_CHECKING:
+    import h5py
+
+FORMAT = 1
+"""Version of the layout of /snn."""
+
+_MAGIC = np.uint32(0x0A7A)  # SONATA
+_SORTING = {"none": 0, "by_id": 1, "by_time": 2}
+_RULE = ("qualname", "digest", "source")
+_BUFFER = 2**24  # bytes that wait in memory before a flush of their own
+_REPORT_UNITS = {"V": ("mV", 1e3)}  # SONATA's unit for voltages; other variables keep theirs
+_MS = {"ms": 1.0, "milliseconds": 1.0, "millisecond": 1.0, "s": 1e3, "seconds": 1e3, "second": 1e3}
+
+PathLike = str | os.PathLike[str]
+
+
+def _to_ms(where: str, times: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Times in ms, and the ulps that ``ms / 1000`` is off from the times in s: (n,) float64, (n,) int8."""
+    scaled = times * 1e3
+    off = times.view(np.int64) - (scaled / 1e3).view(np.int64)
+    if times.size and not (np.isfinite(scaled).all() and times.min() >= 0 and np.abs(off).max() <= 127):
+        bad = times[~(np.isfinite(scaled) & (times >= 0))]
+        raise ExportError(f"{where} holds the time {bad[:1] or times.max()} s; times are finite and at least 0.")
+    return scaled, off.astype(np.int8)
+
+
+def _from_ms(scaled: np.ndarray, off: np.ndarray) -> np.ndarray:
+    """The times in s, bit for bit as :func:`_to_ms` got them."""
+    return ((scaled / 1e3).view(np.int64) + off).view(np.float64)
+
+
+class _State:
+    """Where the samples of one variable go."""
+
+    def __init__(self, population: str, variable: str, unit: str, ids: np.ndarray, every: float | None) -> None:
+        self.population, self.variable, self.unit, self.every, self.ids = population, variable, unit, every, ids
+        path = f"snn/states/{population}/{variable}"
+        self.times = Column(f"{path}/times", "f8", units="s")
+        self.values = Column(f"{path}/values", "f8", ids.size, compress=True)
+        self.data: Column | None = None
+        self.start: float | None = None
+
+    def report(self) -> Column:
+        """Make this the variable of the population that goes to the SONATA report."""
+        units = _REPORT_UNITS.get(self.unit, (self.unit, 1.0))[0]
+        self.data = Column(f"report/{self.population}/data", "f4", self.ids.size, units=units)
+        for rows in self.values.pending:
+            self.data.append(self.scaled(rows))
+        return self.data
+
+    def scaled(self, rows: np.ndarray) -> np.ndarray:
+        """The values in the report's unit."""
+        return rows * _REPORT_UNITS.get(self.unit, (self.unit, 1.0))[1]
+
+    def append(self, times: np.ndarray, values: np.ndarray) -> int:
+        if self.start is None and times.size:
+            self.start = float(times[0])
+        size = self.times.append(times) + self.values.append(values)
+        return size if self.data is None else size + self.data.append(self.scaled(values))
+
+    def time(self) -> list[float]:
+        """Start, stop and step of the report (ms)."""
+        assert self.every is not None and self.start is not None and self.data is not None
+        step = self.every * 1e3
+        return [self.start * 1e3, self.start * 1e3 + step * self.data.length, step]
+
+
+class Writer:
+    """Writes a result while it comes into being, in bounded memory.
+
+    Parameters
+    ----------
+    path : path
+        The file appears under this name when it is complete; until then it is ``<path>.partial``.
+    network, provenance : dict
+        In terms that JSON knows.
+    rules : list of dict
+        With qualname, digest and source of each rule.
+    overwrite : bool
+        False: an existing file, or the rest of a run that did not finish, is an ExportError.
+
+    Raises
+    ------
+    ExportError
+        Here, before anything long starts, if the path cannot be written; later if the disk is full. What was flushed
+        stays readable in ``<path>.partial``.
+    """
+
+    def __init__(
+        self,
+        path: PathLike,
+        network: dict[str, Any] | None = None,
+        provenance: dict[str, Any] | None = None,
+        rules: list[dict[str, Any]] | None = None,
+        overwrite: bool = False,
+    ) -> None:
+        self.path = Path(path)
+        self.partial = self.path.with_name(self.path.name + ".partial")
+        self._overwrite = overwrite
+        self._columns: list[Column] = []
+        self._later: list[tuple[int, Callable[[h5py.File], None]]] = []
+        self._spikes: dict[str, tuple[Column, Column, Column]] = {}
+        self._states: dict[tuple[str, str], _State] = {}
+        self._weights: dict[str, tuple[Column, ...]] = {}
+        self._reports: dict[str, _State] = {}
+        self._last: dict[str, float] = {}
+        self._waiting = 0
+        self._n_groups = 0
+        self._file: h5py.File | None = None
+
+        self._later.append((4096, _write_header))
+        self._text("snn/network", network or {})
+        self._text("snn/provenance", provenance or {})
+        for k, rule in enumerate(rules or ()):
+            attributes = {key: str(rule[key]) for key in _RULE}
+            # Two rules may have one name, such as two versions of a class in a notebook.
+            self._group(f"snn/rules/{k} {attributes['qualname'].replace('/', '|')}", **attributes)
+        self._check_path()
+        with self._explained("be created"):
+            self._file = create(self.partial, sum(size for size, _ in self._later))
+        self.span(0.0, 0.0)
+        try:
+            self.flush()
+        except ExportError:
+            self.partial.unlink(missing_ok=True)
+            raise
+
+    def _check_path(self) -> None:
+        folder = self.path.parent
+        if self.path.is_dir():
+            raise ExportError(f"{self.path} is a folder. Give a file in it, such as {self.path / 'run.h5'}.")
+        if not folder.is_dir():
+            what = "is not a folder" if folder.exists() else "does not exist"
+            raise ExportError(f"{self.path} cannot be written: {folder} {what}. Create it or give another path.")
+        if self.partial.is_dir():
+            raise ExportError(f"{self.partial} is a folder, but the file grows under that name. Give another path.")
+        if self.path.exists() and not self._overwrite:
+            raise ExportError(f"{self.path} exists. Give overwrite=True to replace it, or another path.")
+        if self.partial.exists():
+            if is_locked(self.partial):
+                raise ExportError(f"{self.partial} is being written by another run. Give another path.")
+            if not self._overwrite:
+                raise ExportError(
+                    f"{self.partial} is left of a run that did not finish; load() reads it. "
+                    "Remove it, give overwrite=True to replace it, or another path."
+                )
+            with self._explained("be replaced"):
+                self.partial.unlink()
+
+    def __enter__(self) -> Writer:
+        return self
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if error is None:
+            self.close()
+        else:
+            self.abandon()
+
+    def span(self, t_start: float, duration: float) -> None:
+        """The run covers [t_start, t_start + duration) s, as far as it has come."""
+
+        def write(file: h5py.File) -> None:
+            file["snn"].attrs["t_start"] = float(t_start)
+            file["snn"].attrs["duration"] = float(duration)
+
+        self._add_later(0, write)
+
+    def spikes(self, population: str, size: int, times: Any, ids: Any, recorded: Any = None) -> None:
+        """Append spikes.
+
+        Parameters
+        ----------
+        population : str
+        size : int
+            Number of neurons in the population.
+        times : (n,) float, s
+            In any order within a call. If some come before those of earlier calls, the file says so (its sorting
+            attribute), and reading sorts them.
+        ids : (n,) int
+        recorded : (n_recorded,) int, optional
+            Ids of the neurons that are recorded. Default: all.
+        """
+        self._check_open()
+        where = f"spikes of population {population!r}"
+        data = SpikeData(population, size, times, ids, recorded)
+        times, ids = data.times, data.ids
+        if population not in self._spikes:
+            self._declare_spikes(population, size, data.recorded)
+        if not times.size:
+            return
+        if ids.min() < 0 or ids.max() >= size:
+            bad = ids[(ids < 0) | (ids >= size)][0]
+            raise ExportError(f"{where} hold neuron {bad}; its {size} neurons go from 0 to {size - 1}.")
+        if (np.diff(times) < 0).any():
+            order = np.argsort(times, kind="stable")
+            times, ids = times[order], ids[order]
+        scaled, off = _to_ms(where, times)
+        if times[0] < self._last.get(where, 0.0):
+            self._sorting(population, "none")
+        self._last[where] = max(self._last.get(where, 0.0), float(times[-1]))
+        self._append_all(self._spikes[population], (scaled, ids, off))
+
+    def state(
+        self, population: str, variable: str, unit: str, ids: Any, times: Any, values: Any, every: float | None
+    ) -> None:
+        """Append samples of a state variable.
+
+        Parameters
+        ----------
+        population, variable : str
+        unit : str
+            SI unit of the values.
+        ids : (n,) int
+            The same in each call.
+        times : (n_t,) float, s
+            After those of earlier calls.
+        values : (n_t, n) float
+        every : float or None, s
+            Time between two samples; None where they are not at equal intervals. Of the variables with equal
+            intervals, ``v`` or else the first one before the first flush becomes the population's SONATA report.
+        """
+        self._check_open()
+        where = f"{variable!r} of population {population!r}"
+        data = StateData(population, variable, unit, times, ids, values)
+        state = self._states.get((population, variable))
+        if state is None:
+            state = self._declare_state(_State(population, variable, unit, data.ids, every))
+        elif not np.array_equal(state.ids, data.ids):
+            raise ExportError(f"{where} comes with other neurons than before. Give the same ids in each call.")
+        if data.times.size:
+            self._follow(where, data.times)
+            self._settle(state.append(data.times, data.values))
+
+    def weights(self, projection: str, sources: Any, targets: Any, times: Any, values: Any) -> None:
+        """Append samples of weights.
+
+        Parameters
+        ----------
+        projection : str
+        sources, targets : (n,) int
+            Ids of the two neurons of each synapse; the same in each call.
+        times : (n_t,) float, s
+        values : (n_t, n) float
+        """
+        self._check_open()
+        data = WeightData(projection, times, sources, targets, values)
+        n = data.sources.size
+        columns: tuple[Column, ...]
+        if projection not in self._weights:
+            path = f"snn/weights/{projection}"
+            columns = (
+                Column(f"{path}/time", "f8", units="s"),
+                Column(f"{path}/w", data.values.dtype, n, compress=True),
+            )
+            self._declare_weights(projection, "samples", columns)
+            self._array(f"{path}/source_ids", data.sources)
+            self._array(f"{path}/target_ids", data.targets)
+        columns = self._weights_of(projection, 2)
+        if columns[1].row_shape != (n,):
+            raise ExportError(
+                f"weights of projection {projection!r} come with {n} synapses, before with {columns[1].row_shape[0]}. "
+                "Give the same synapses in each call."
+            )
+        if data.times.size:
+            self._follow(f"weights of projection {projection!r}", data.times)
+            self._append_all(columns, (data.times, data.values))
+
+    def weight_changes(
+        self, projection: str, times: Any, synapses: Any, sources: Any, targets: Any, values: Any
+    ) -> None:
+        """Append changes of weights, each with its time (s), synapse, source, target and new weight, all (n,)."""
+        self._check_open()
+        data = WeightChanges(projection, times, synapses, sources, targets, values)
+        if projection not in self._weights:
+            path = f"snn/weights/{projection}"
+            columns = (
+                Column(f"{path}/time", "f8", compress=True, units="s"),
+                *(Column(f"{path}/{n}", "i8", compress=True) for n in ("synapses", "source_ids", "target_ids")),
+                Column(f"{path}/w", "f8", compress=True),
+            )
+            self._declare_weights(projection, "changes", columns)
+        columns = self._weights_of(projection, 5)
+        if data.times.size:
+            self._follow(f"weights of projection {projection!r}", data.times)
+            self._append_all(columns, (data.times, data.synapses, data.sources, data.targets, data.values))
+
+    def ledger(self, counts: dict[str, Any]) -> None:
+        """Put the ledger (as its `to_json` gives it) in place of the one before."""
+        self._text("snn/ledger", counts)
+
+    def flush(self) -> None:
+        """Bring all that was appended to the file. Everything up to here survives a kill."""
+        file = self._check_open()
+        self._choose_reports()
+        need = sum(size for size, _ in self._later) + sum(column.need() for column in self._columns)
+        try:
+            with self._explained("be written"):
+                commit(file, self.partial, need, self._write)
+        except ExportError:
+            self.abandon(keep=False)
+            raise
+        self._waiting = 0
+
+    def close(self) -> None:
+        """Flush, and give the file its name. Closing twice is allowed."""
+        if self._file is None:
+            return
+        self.flush()
+        self._release()
+        with self._explained("get its name"):
+            if self.path.exists() and not self._overwrite:
+                raise ExportError(
+                    f"{self.path} has appeared in the meantime. The result is complete in {self.partial}; rename it."
+                )
+            sync(self.partial)
+            os.replace(self.partial, self.path)
+
+    def abandon(self, keep: bool = True) -> None:
+        """Close without giving the file its name: what there is stays in ``<path>.partial``.
+
+        Parameters
+        ----------
+        keep : bool
+            Whether to flush first.
+        """
+        if self._file is None:
+            return
+        if keep:
+            with suppress(ExportError):
+                self.flush()
+        self._release()
+
+    def _release(self) -> None:
+        if self._file is not None:
+            file, self._file = self._file, None
+            with suppress(OSError, RuntimeError):
+                file.close()
+
+    def _write(self, file: h5py.File) -> None:
+        # Removed one by one, so that a flush that was interrupted can be taken up again.
+        while self._later:
+            self._later[0][1](file)
+            self._later.pop(0)
+        for column in self._columns:
+            column.write(file)
+        for state in self._reports.values():
+            if state.start is not None:
+                file[f"report/{state.population}/mapping/time"][...] = state.time()
+
+    def _choose_reports(self) -> None:
+        regular = [state for state in self._states.values() if state.every is not None]
+        for state in sorted(regular, key=lambda state: state.variable != "v"):
+            if state.population not in self._reports and not state.values.length:
+                self._reports[state.population] = state
+                self._columns.append(state.report())
+                self._add_later(20 * state.ids.size + 16384, partial(_write_mapping, state))
+
+    def _declare_spikes(self, population: str, size: int, recorded: np.ndarray | None) -> None:
+        columns = (
+            Column(f"spikes/{population}/timestamps", "f8", units="ms"),
+            Column(f"spikes/{population}/node_ids", "u8"),
+            Column(f"snn/spikes/{population}/ulp", "i1", compress=True),
+        )
+        self._spikes[population] = columns
+        self._columns += columns
+        self._sorting(population, "by_time")
+        self._group(f"snn/spikes/{population}", size=size)
+        if recorded is not None:
+            self._array(f"snn/spikes/{population}/recorded", recorded)
+
+    def _sorting(self, population: str, order: str) -> None:
+        def write(file: h5py.File) -> None:
+            import h5py
+
+            enum = h5py.enum_dtype(_SORTING, basetype="u1")
+            file.require_group(f"spikes/{population}").attrs.create("sorting", _SORTING[order], dtype=enum)
+
+        self._add_later(4096, write)
+
+    def _declare_state(self, state: _State) -> _State:
+        self._states[state.population, state.variable] = state
+        self._columns += (state.times, state.values)
+        path = f"snn/states/{state.population}/{state.variable}"
+        self._group(path, unit=state.unit)
+        self._array(f"{path}/ids", state.ids)
+        return state
+
+    def _declare_weights(self, projection: str, kind: str, columns: tuple[Column, ...]) -> None:
+        self._weights[projection] = columns
+        self._columns += columns
+        self._group(f"snn/weights/{projection}", kind=kind)
+
+    def _weights_of(self, projection: str, n_columns: int) -> tuple[Column, ...]:
+        columns = self._weights[projection]
+        if len(columns) != n_columns:
+            raise ExportError(
+                f"weights of projection {projection!r} come both as samples and as changes. Record one of the two."
+            )
+        return columns
+
+    def _append_all(self, columns: tuple[Column, ...], blocks: tuple[np.ndarray, ...]) -> None:
+        self._settle(sum(column.append(block) for column, block in zip(columns, blocks, strict=True)))
+
+    def _settle(self, size: int) -> None:
+        """Count the bytes that an append has left in memory, and flush when they are many."""
+        self._waiting += size
+        if self._waiting > _BUFFER:
+            self.flush()
+
+    def _follow(self, where: str, times: np.ndarray) -> None:
+        """Check that an append comes after those before it."""
+        last = self._last.get(where, -np.inf)
+        if not (times[0] >= last and (np.diff(times) >= 0).all()):
+            raise ExportError(f"{where} come at {times.min():g} s after some at {last:g} s. Append in order of time.")
+        self._last[where] = float(times[-1])
+
+    def _text(self, path: str, content: dict[str, Any]) -> None:
+        text = json.dumps(content, default=_plain)
+
+        def write(file: h5py.File) -> None:
+            if path in file:
+                del file[path]
+            file[path] = text
+
+        self._add_later(len(text.encode()) + 4096, write)
+
+    def _array(self, path: str, values: np.ndarray) -> None:
+        kept = values.copy()
+
+        def write(file: h5py.File) -> None:
+            if path not in file:
+                file.create_dataset(path, data=kept)
+
+        self._add_later(kept.nbytes + 4096, write)
+
+    def _group(self, path: str, **attributes: Any) -> None:
+        """Make a group of /snn that remembers its place in the order of declaration."""
+        attributes["index"] = self._n_groups
+        self._n_groups += 1
+
+        def write(file: h5py.File) -> None:
+            file.require_group(path).attrs.update(attributes)
+
+        self._add_later(sum(len(str(value)) for value in attributes.values()) + 4096, write)
+
+    def _add_later(self, size: int, write: Callable[[h5py.File], None]) -> None:
+        self._later.append((size, write))
+
+    def _check_open(self) -> h5py.File:
+        if self._file is None:
+            raise ExportError(f"The writer of {self.path} is closed. Make a new one for another file.")
+        return self._file
+
+    @contextmanager
+    def _explained(self, what: str) -> Iterator[None]:
+        """Turn the errors of the system and of HDF5 into ones that say what to do."""
+        try:
+            yield
+        except ExportError:
+            raise
+        except (OSError, RuntimeError) as error:
+            raise ExportError(f"{self.path} cannot {what}: {reason(error, self.path.parent)}{self._rest()}") from error
+
+    def _rest(self) -> str:
+        if self._file is None or not self._last:
+            return ""
+        return f" What was flushed before is in {self.partial}; load() reads it."
+
+
+def _write_header(file: h5py.File) -> None:
+    file.attrs["magic"] = _MAGIC
+    file.attrs["version"] = np.array([0, 1], dtype=np.uint32)
+    file.require_group("snn").attrs["format"] = FORMAT
+
+
+def _write_mapping(state: _State, file: h5py.File) -> None:
+    group = file.require_group(f"report/{state.population}/mapping")
+    if "time" in group:
+        return
+    n = state.ids.size
+    group["node_ids"] = state.ids.astype(np.uint64)
+    group["index_pointers"] = np.arange(n + 1, dtype=np.uint64)
+    group["element_ids"] = np.zeros(n, dtype=np.uint32)
+    time = group.create_dataset("time", data=np.zeros(3))
+    time.attrs["units"] = "ms"
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, (np.ndarray, np.generic)):
+        return value.tolist()
+    raise TypeError(f"{value!r} is not JSON")
+
+
+def save(result: Result, path: PathLike, overwrite: bool = False) -> None:
+    """Write a result to a file.
+
+    Parameters
+    ----------
+    result : Result
+    path : path
+    overwrite : bool
+        False: an existing file is an ExportError.
+    """
+    with Writer(path, result.network, result.provenance, result.rules, overwrite=overwrite) as writer:
+        writer.span(result.t_start, result.duration)
+        for s in result.spikes.values():
+            writer.spikes(s.population, s.size, [], [], s.recorded)
+            for rows in _blocks(len(s), 1):
+                writer.spikes(s.population, s.size, s.times[rows], s.ids[rows], s.recorded)
+        for d in sorted(result.states.values(), key=lambda d: d.variable != "v"):
+            writer.state(d.population, d.variable, d.unit, d.ids, [], np.empty((0, d.ids.size)), d.every)
+        for d in result.states.values():
+            for rows in _blocks(d.times.size, d.ids.size):
+                writer.state(d.population, d.variable, d.unit, d.ids, d.times[rows], d.values[rows], d.every)
+        for w in result.weights.values():
+            if isinstance(w, WeightData):
+                for rows in _blocks(w.times.size, w.sources.size):
+                    writer.weights(w.projection, w.sources, w.targets, w.times[rows], w.values[rows])
+            else:
+                for rows in _blocks(w.times.size, 5):
+                    columns = (w.times, w.synapses, w.sources, w.targets, w.values)
+                    writer.weight_changes(w.projection, *(column[rows] for column in columns))
+        if result.ledger is not None:
+            writer.ledger(result.ledger.to_json())
+
+
+def _blocks(n_rows: int, width: int) -> Iterator[slice]:
+    """Slices of at most a megabyte; at least one, so that an empty array is declared as well."""
+    step = max(1, 2**17 // max(1, width))
+    for start in range(0, max(1, n_rows), step):
+        yield slice(start, start + step)
+
+
+def load(path: PathLike) -> Result:
+    """Read a result that was saved, or the ``.partial`` file of a run that was killed, up to its last flush.
+
+    Parameters
+    ----------
+    path : path
+
+    Returns
+    -------
+    Result
+        With arrays equal bit for bit to those that were written.
+    """
+    with _opened(path) as file:
+        if "snn" not in file:
+            raise ExportError(f"{path} holds no /snn group. Read the spikes of other programs with load_spikes(path).")
+        own = file["snn"]
+        if own.attrs["format"] > FORMAT:
+            raise ExportError(f"{path} has format {own.attrs['format']}; this version reads up to {FORMAT}. Update it.")
+        result = Result(
+            duration=float(own.attrs["duration"]),
+            t_start=float(own.attrs["t_start"]),
+            network=_json(own, "network"),
+            provenance=_json(own, "provenance"),
+            rules=[{key: group.attrs[key] for key in _RULE} for _, group in _declared(own, "rules")],
+        )
+        for name, group in _declared(own, "spikes"):
+            result.spikes[name] = _load_spikes(name, group, file["spikes"][name])
+        states = [
+            (name, variable, group) for name in own.get("states", ()) for variable, group in own["states"][name].items()
+        ]
+        for name, variable, group in sorted(states, key=lambda state: state[2].attrs["index"]):
+            times, values = _trimmed(group, "times", "values")
+            unit = group.attrs["unit"]
+            result.states[name, variable] = StateData(name, variable, unit, times, group["ids"][()], values)
+        for name, group in _declared(own, "weights"):
+            result.weights[name] = _load_weights(name, group)
+        if "ledger" in own:
+            from .ledger import Ledger
+
+            result.ledger = Ledger.from_json(_json(own, "ledger"))
+        return result
+
+
+def load_spikes(path: PathLike) -> dict[str, SpikeData]:
+    """Read the spikes of a SONATA file, whoever wrote it.
+
+    Both layouts are read: ``/spikes/<population>/{timestamps, node_ids}``, and the older one without populations,
+    ``/spikes/{timestamps, gids}``, whose spikes come under the name ``"default"``.
+
+    Parameters
+    ----------
+    path : path
+
+    Returns
+    -------
+    dict of SpikeData by population
+        Times in s, in ascending order. The size of a population is not in such a file: it is the largest id + 1.
+
+    References
+    ----------
+    Dai et al. (2020) PLoS Comput. Biol. 16, e1007696.
+    """
+    with _opened(path) as file:
+        if "spikes" not in file:
+            raise ExportError(f"{path} holds no /spikes group. Give a SONATA spike file.")
+        spikes = file["spikes"]
+        if "gids" in spikes:
+            return {"default": _foreign_spikes(path, "default", spikes, "gids")}
+        return {name: _foreign_spikes(path, name, group, "node_ids") for name, group in spikes.items()}
+
+
+def _foreign_spikes(path: PathLike, name: str, group: h5py.Group, ids_name: str) -> SpikeData:
+    stamps = group["timestamps"]
+    units = stamps.attrs.get("units", "ms")  # the older layout has no units; its times are in ms
+    units = units.decode() if isinstance(units, bytes) else str(units)
+    if units not in _MS:
+        raise ExportError(f"{path}: timestamps of population {name!r} are in {units!r}; known are {', '.join(_MS)}.")
+    times, ids = stamps[()] * _MS[units] / 1e3, group[ids_name][()].astype(np.int64)
+    order = np.argsort(times, kind="stable")
+    return SpikeData(name, int(ids.max()) + 1 if ids.size else 0, times[order], ids[order])
+
+
+@contextmanager
+def _opened(path: PathLike) -> Iterator[h5py.File]:
+    import h5py
+
+    partial = Path(f"{os.fspath(path)}.partial")
+    if not Path(path).exists():
+        rest = f" {partial} exists: the run has not finished. Load that." if partial.exists() else ""
+        raise ExportError(f"{path} does not exist.{rest or ' Check the path.'}")
+    if Path(path).is_dir():
+        raise ExportError(f"{path} is a folder. Give the path of a file.")
+    try:
+        with h5py.File(path, "r") as file:
+            yield file
+    except (ExportError, RecordingError):
+        raise
+    except BlockingIOError as error:
+        raise ExportError(f"{path} is being written. Wait until the run has ended.") from error
+    except PermissionError as error:
+        raise ExportError(f"{path} cannot be read: no permission. Change the permissions.") from error
+    except (OSError, RuntimeError, KeyError) as error:
+        raise ExportError(f"{path} cannot be read: it is no HDF5 file of this kind, or damaged ({error}).") from error
+
+
+def _declared(own: h5py.Group, name: str) -> list[tuple[str, h5py.Group]]:
+    """The groups in the order in which they were declared."""
+    return sorted(own[name].items(), key=lambda item: item[1].attrs["index"]) if name in own else []
+
+
+def _json(own: h5py.Group, name: str) -> Any:
+    return json.loads(own[name][()])
+
+
+def _trimmed(group: h5py.Group, *names: str) -> list[np.ndarray]:
+    """Datasets up to the length of the shortest, which a kill in the middle of a flush may have left behind."""
+    n = min(group[name].shape[0] for name in names)
+    return [group[name][:n] for name in names]
+
+
+def _load_spikes(name: str, own: h5py.Group, sonata: h5py.Group) -> SpikeData:
+    scaled, ids = _trimmed(sonata, "timestamps", "node_ids")
+    n = min(scaled.size, own["ulp"].shape[0])
+    times, ids = _from_ms(scaled[:n], own["ulp"][:n]), ids[:n]
+    if sonata.attrs["sorting"] != _SORTING["by_time"]:
+        order = np.argsort(times, kind="stable")
+        times, ids = times[order], ids[order]
+    recorded = own["recorded"][()] if "recorded" in own else None
+    return SpikeData(name, int(own.attrs["size"]), times, ids, recorded)
+
+
+def _load_weights(name: str, group: h5py.Group) -> WeightData | WeightChanges:
+    if group.attrs["kind"] == "samples":
+        times, values = _trimmed(group, "time", "w")
+        return WeightData(name, times, group["source_ids"][()], group["target_ids"][()], values)
+    return WeightChanges(name, *_trimmed(group, "time", "synapses", "source_ids", "target_ids", "w"))
