@@ -36,17 +36,21 @@ class Regular(Source):
 
 
 class Latency(Source):
-    """Latency code: a value x above `low` fires once, the larger the earlier; t = t_first + (1 - x) (t_last - t_first)."""
+    """Latency code: a value x above `low` fires once, the larger the earlier.
+
+    t = t_first + (1 - x) (t_last - t_first) + jitter u, with u uniform in [0, 1) and new for each presentation.
+    """
 
     t_first: float = param(0.0, unit="s", min=0, doc="time of the spike of value 1")
     t_last: float = param(20 * ms, unit="s", min=0, doc="time that value 0 would have")
     low: float = param(0.15, min=0, doc="values at or below do not fire")
+    jitter: float = param(0.0, unit="s", min=0, doc="largest random delay of a spike")
     x = state("cell", 0.0, doc="value of the sample that is presented, 0 to 1")
 
     def next_spike(self, cell: Any, t: float, u: float) -> float:
         if t >= 0.0 or cell.x <= self.low:
             return math.inf
-        return self.t_first + (1.0 - cell.x) * (self.t_last - self.t_first)
+        return self.t_first + (1.0 - cell.x) * (self.t_last - self.t_first) + self.jitter * u
 
 
 class Rate(Source):

@@ -48,7 +48,7 @@ if [[ ! -f "$stamp" || "$(head -n 1 "$stamp")" != "$wanted" ]] || ! grep -qxF --
     printf 'localspike: installing localspike[%s] and what it needs (a few minutes, once)\n' "$extra" >&2
     python -m pip --version >/dev/null 2>&1 || python -m ensurepip >/dev/null ||
         fail "the environment $(dirname -- "$stamp") has no pip. Install pip in it, or deactivate it"
-    (cd -- "$root" && python -m pip install --quiet --disable-pip-version-check --editable ".[$extra]") ||
+    (cd -- "$root" && python -m pip install -qq --disable-pip-version-check --editable ".[$extra]") ||
         fail "installing localspike[$extra] failed; the message above is pip's"
     if [[ ! -f "$stamp" || "$(head -n 1 "$stamp")" != "$wanted" ]]; then
         printf '%s\n' "$wanted" >"$stamp"

@@ -1,0 +1,59 @@
+"""localspike: spiking networks at exact spike times, learning rules as plugins, and a bill for every update."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from . import units
+from .connect import all_to_all, fixed_in_degree, fixed_probability, from_arrays, from_sparse, one_to_one
+from .errors import (
+    ExportError,
+    NetworkError,
+    ParameterError,
+    PluginError,
+    RecordingError,
+    SimulationError,
+    SnnError,
+)
+from .network import Network, Population, Projection
+from .plugin import Credit, Model, Modes, Rule, Source, param, state
+from .random import lognormal, normal, uniform
+from .record import Result, Spikes, State, Weights
+from .units import (  # noqa: F401
+    A, F, Gohm, Hz, J, Mohm, S, V, fJ, kHz, kohm, mJ, mS, mV, ms, nA, nF, nJ, nS, ns, ohm, pA, pF, pJ, s, uA, uF, uJ, uS,
+    us, uV,
+)
+
+__version__ = "0.1.0"
+
+# Loaded on first use: these need Numba or HDF5, which would double the time of `import snn`.
+_LATER = {
+    "Simulator": ("simulator", "Simulator"),
+    "Presentations": ("simulator", "Presentations"),
+    "Ledger": ("ledger", "Ledger"),
+    "PriceBook": ("ledger", "PriceBook"),
+    "load": ("io", "load"),
+    "load_spikes": ("io", "load_spikes"),
+    "clear_cache": ("cache", "clear_cache"),
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name in _LATER:
+        from importlib import import_module
+
+        module, attribute = _LATER[name]
+        return getattr(import_module(f".{module}", __name__), attribute)
+    raise AttributeError(f"module 'snn' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *_LATER])
+
+
+__all__ = [
+    "Credit", "ExportError", "Model", "Modes", "Network", "NetworkError", "ParameterError", "PluginError", "Population",
+    "Projection", "RecordingError", "Result", "Rule", "SimulationError", "SnnError", "Source", "Spikes", "State",
+    "Weights", "all_to_all", "fixed_in_degree", "fixed_probability", "from_arrays", "from_sparse", "lognormal", "normal",
+    "one_to_one", "param", "state", "uniform", "units",
+]

@@ -44,7 +44,8 @@ def resolve_rule(rule: Rule, model: Model) -> Rule:
                 f"Give {type(rule).__name__}({name}=...)."
             )
         values[name] = value
-    return rule.replace(**values) if values else rule
+    # Always a copy: what a simulator changes does not reach the declaration.
+    return rule.replace(**values)
 
 
 def _call(plugin: Plugin, name: str, *args: Any) -> Any:
@@ -452,7 +453,7 @@ def build(network: Network, *, ties: str = "pre_first", window: float | None = N
     if window is None:
         positive = row_delay[row_delay > 0]
         # The shortest delay, so that arrivals are known when a window opens, within what keeps predictions cheap.
-        window = float(np.clip(positive.min(), 0.25e-3, 2e-3)) if positive.size else 1e-3
+        window = float(np.clip(positive.min(), 0.25e-3, 2e-3)) if positive.size else 5e-3
     bins = int(math.ceil((row_delay.max() if row_delay.size else 0.0) / window)) + 2
     capacity = max(1024, 2 * max_rows + 16)
     clock, reg = np.zeros(6), np.zeros(16, np.int64)

@@ -22,6 +22,9 @@ _SLACK = 2**18  # bytes for the metadata that one flush may add
 class Column:
     """A dataset that grows along its first axis; blocks wait in memory until they are written.
 
+    It is not compressed: a compressed chunk moves or changes its size when rows are added to it, and a kill between
+    that and the update of the index would lose the chunk. SONATA's readers may lack the filters, too.
+
     Parameters
     ----------
     path : str
@@ -29,28 +32,23 @@ class Column:
     dtype : dtype
     width : int or None
         Values in a row; None for a one-dimensional dataset.
-    compress : bool
-        Only outside the SONATA part, whose readers may lack the filter.
     units : str, optional
     """
 
-    def __init__(
-        self, path: str, dtype: Any, width: int | None = None, compress: bool = False, units: str | None = None
-    ) -> None:
+    def __init__(self, path: str, dtype: Any, width: int | None = None, units: str | None = None) -> None:
         self.path, self.dtype, self.units = path, np.dtype(dtype), units
         self.row_shape: tuple[int, ...] = () if width is None else (width,)
-        # No values in a row (a projection without synapses) still need a chunk.
+        # A row may be empty (a projection without synapses), a chunk may not.
         columns = tuple(max(1, min(n, _WIDEST)) for n in self.row_shape)
         rows = max(1, _CHUNK // (self.dtype.itemsize * int(np.prod(columns))))
         self.chunks = (rows, *columns)
-        self.options = {"compression": "gzip", "compression_opts": 1, "shuffle": True} if compress else {}
         self.length = 0
         self.pending: list[np.ndarray] = []
         self._dataset: h5py.Dataset | None = None
 
     def append(self, block: Any) -> int:
         """Keep a copy of the rows for the next :meth:`write`; return its bytes."""
-        rows = np.array(block, dtype=self.dtype).reshape(-1, *self.row_shape)
+        rows = np.array(block, dtype=self.dtype)
         if len(rows):
             self.pending.append(rows)
         return rows.nbytes
@@ -59,10 +57,10 @@ class Column:
         """Upper bound (bytes) of what :meth:`write` adds to the file."""
         if not self.pending and self._dataset is not None:
             return 0
-        # The last chunk may move when it fills, and a new one is allocated whole.
+        # The last chunk is allocated whole.
         chunk = int(np.prod(self.chunks)) * self.dtype.itemsize
         wide = -(-(self.row_shape or (1,))[0] // self.chunks[-1]) if self.row_shape else 1
-        return 4096 + 2 * chunk * wide + sum(rows.nbytes for rows in self.pending) * 17 // 16
+        return 4096 + 2 * chunk * wide + sum(rows.nbytes for rows in self.pending)
 
     def write(self, file: h5py.File) -> None:
         """Append what waits. May be called again after an interrupt: the same rows then go to the same place."""
@@ -72,10 +70,9 @@ class Column:
             self._dataset = file.create_dataset(
                 self.path,
                 shape=(0, *self.row_shape),
-                maxshape=(None, *self.row_shape),
+                maxshape=(None, *(n or None for n in self.row_shape)),
                 dtype=self.dtype,
                 chunks=self.chunks,
-                **self.options,
             )
             if self.units is not None:
                 self._dataset.attrs["units"] = self.units

@@ -9,7 +9,7 @@ Layout; times are ms in the SONATA part and s in ours::
     /spikes/<population>/{timestamps, node_ids}              SONATA 0.1
     /report/<population>/{data, mapping/...}                 SONATA 0.1, one variable per population, float32
     /snn                          attrs format, t_start, duration (s)
-        network, provenance, ledger                          JSON
+        network, provenance, ledger/<n>                      JSON; the last ledger counts
         rules/<n> <qualname>      attrs qualname, digest, source
         spikes/<population>       attrs size; ulp: what ms have lost of the times in s; recorded: ids
         states/<population>/<variable>/{times, ids, values}  attrs unit; SI units, float64
@@ -73,7 +73,7 @@ class _State:
         self.population, self.variable, self.unit, self.every, self.ids = population, variable, unit, every, ids
         path = f"snn/states/{population}/{variable}"
         self.times = Column(f"{path}/times", "f8", units="s")
-        self.values = Column(f"{path}/values", "f8", ids.size, compress=True)
+        self.values = Column(f"{path}/values", "f8", ids.size)
         self.data: Column | None = None
         self.start: float | None = None
 
@@ -143,6 +143,7 @@ class Writer:
         self._last: dict[str, float] = {}
         self._waiting = 0
         self._n_groups = 0
+        self._n_ledgers = 0
         self._file: h5py.File | None = None
 
         self._later.append((4096, _write_header))
@@ -287,7 +288,7 @@ class Writer:
             path = f"snn/weights/{projection}"
             columns = (
                 Column(f"{path}/time", "f8", units="s"),
-                Column(f"{path}/w", data.values.dtype, n, compress=True),
+                Column(f"{path}/w", data.values.dtype, n),
             )
             self._declare_weights(projection, "samples", columns)
             self._array(f"{path}/source_ids", data.sources)
@@ -311,9 +312,9 @@ class Writer:
         if projection not in self._weights:
             path = f"snn/weights/{projection}"
             columns = (
-                Column(f"{path}/time", "f8", compress=True, units="s"),
-                *(Column(f"{path}/{n}", "i8", compress=True) for n in ("synapses", "source_ids", "target_ids")),
-                Column(f"{path}/w", "f8", compress=True),
+                Column(f"{path}/time", "f8", units="s"),
+                *(Column(f"{path}/{n}", "i8") for n in ("synapses", "source_ids", "target_ids")),
+                Column(f"{path}/w", "f8"),
             )
             self._declare_weights(projection, "changes", columns)
         columns = self._weights_of(projection, 5)
@@ -323,7 +324,10 @@ class Writer:
 
     def ledger(self, counts: dict[str, Any]) -> None:
         """Put the ledger (as its `to_json` gives it) in place of the one before."""
-        self._text("snn/ledger", counts)
+        self._check_open()
+        # The one before stays in the file, so that a kill during a flush leaves one of the two.
+        self._text(f"snn/ledger/{self._n_ledgers}", counts)
+        self._n_ledgers += 1
 
     def flush(self) -> None:
         """Bring all that was appended to the file. Everything up to here survives a kill."""
@@ -396,7 +400,7 @@ class Writer:
         columns = (
             Column(f"spikes/{population}/timestamps", "f8", units="ms"),
             Column(f"spikes/{population}/node_ids", "u8"),
-            Column(f"snn/spikes/{population}/ulp", "i1", compress=True),
+            Column(f"snn/spikes/{population}/ulp", "i1"),
         )
         self._spikes[population] = columns
         self._columns += columns
@@ -544,7 +548,8 @@ def save(result: Result, path: PathLike, overwrite: bool = False) -> None:
             writer.spikes(s.population, s.size, [], [], s.recorded)
             for rows in _blocks(len(s), 1):
                 writer.spikes(s.population, s.size, s.times[rows], s.ids[rows], s.recorded)
-        for d in sorted(result.states.values(), key=lambda d: d.variable != "v"):
+        for d in result.states.values():
+            # All are declared before rows fill the buffer, so that the first flush can choose among them.
             writer.state(d.population, d.variable, d.unit, d.ids, [], np.empty((0, d.ids.size)), d.every)
         for d in result.states.values():
             for rows in _blocks(d.times.size, d.ids.size):
@@ -607,7 +612,7 @@ def load(path: PathLike) -> Result:
         if "ledger" in own:
             from .ledger import Ledger
 
-            result.ledger = Ledger.from_json(_json(own, "ledger"))
+            result.ledger = Ledger.from_json(_json(own["ledger"], str(len(own["ledger"]) - 1)))
         return result
 
 

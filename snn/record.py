@@ -532,6 +532,7 @@ class Result:
 
 
 def _spread(values: np.ndarray, unit: str = "") -> str:
+    values = values[values > -1e29]  # refractory cells may hold a placeholder of -1e30
     return f"{values.min():.4g} to {values.max():.4g}{unit}" if values.size else "no values"
 
 

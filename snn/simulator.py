@@ -20,7 +20,7 @@ from .errors import NetworkError, ParameterError, RecordingError
 from .network import Network, Population, Projection
 from .plugin import Source, check_unit
 from .provenance import provenance, rule_sources
-from .record import Result, Spikes, SpikeData, State, StateData, WeightChanges, WeightData, Weights
+from .record import Result, Spikes, SpikeData, State, StateData, WeightChanges, WeightData, Weights, check_requests
 
 
 class Presentations:
@@ -97,10 +97,8 @@ class Simulator:
                 raise ParameterError(f"Simulator.window is {window}; give a positive time in seconds.")
         self.network, self.ties, self.window = network, ties, window
         self.requests = [Spikes(p) for p in network.populations.values()] if record is None else list(record)
-        for request in self.requests:
-            owner = getattr(request, "population", None) or getattr(request, "projection", None)
-            if not isinstance(request, (Spikes, State, Weights)):
-                raise RecordingError(f"record contains {request!r}; give Spikes(...), State(...) or Weights(...).")
+        for request in check_requests(self.requests):
+            owner = request.projection if isinstance(request, Weights) else request.population
             if owner not in [*network.populations.values(), *network.projections.values()]:
                 raise RecordingError(f"{request!r} records {owner!r}, which does not belong to this network.")
         self.built = build(network, ties=ties, window=window)
@@ -147,6 +145,12 @@ class Simulator:
             raise ParameterError(f"weights of projection {built.projection.name!r} contain {w[~np.isfinite(w)][0]}.")
         exact.settle_now(self.built.groups)
         built.weight[:] = w if built.order is None else w[built.order]
+
+    def set_rule(self, projection: Projection | str, **params: float) -> None:
+        """Change parameters of a projection's rule from now on: `sim.set_rule("input->hidden", eta=0.001)`."""
+        rule = self._projection(projection).rule
+        for name, value in params.items():
+            setattr(rule, name, value)
 
     def state(self, population: Population | str, variable: str, ids: Any = None) -> np.ndarray:
         """Present value of a state variable, float64, one per neuron (of `ids`)."""
@@ -231,7 +235,11 @@ class Simulator:
     def __enter__(self) -> Simulator:
         return self
 
-    def __exit__(self, *error: Any) -> None:
+    def __exit__(self, kind: Any, *error: Any) -> None:
+        if kind is not None and self._writer is not None:
+            # A failed run leaves what it has under the temporary name, and nothing under the final one.
+            self._writer.abandon()
+            self._writer = None
         self.close()
 
     # ---------------------------------------------------------------------------------------------- presenting
@@ -466,6 +474,8 @@ class _Taker:
             if request.every is not None:
                 # Samples are multiples of the interval; the tolerance is for products like 3 * 0.1.
                 self.next[k] = math.ceil(t_start / request.every - 1e-9)
+            elif isinstance(request, Weights) and not request.on_change:
+                self.samples[k].append((t_start, self._weights(request)))
             if getattr(request, "on_events", False):
                 self._watch(request.population, request.ids)
             if getattr(request, "on_change", False):
@@ -496,7 +506,7 @@ class _Taker:
         """Take every sample that is due at t (< t_end)."""
         for r, k in self.next.items():
             request = self.sim.requests[r]
-            if k * request.every <= t and k * request.every < t_end:
+            if k * request.every <= t and k * request.every < t_end - 1e-9 * request.every:
                 self.samples[r].append((k * request.every, self._value(request)))
                 self.next[r] = k + 1
 
@@ -525,7 +535,7 @@ class _Taker:
         built.reg[exact.N_REC] = 0
         if self.sim._writer is not None:
             for data in self._spikes([self.raw[-1]]).values():
-                self.sim._writer.spikes(data.population, data.size, data.times, data.ids)
+                self.sim._writer.spikes(data.population, data.size, data.times, data.ids, recorded=data.recorded)
             self.sim._writer.flush()
 
     def _spikes(self, raw: list[tuple[np.ndarray, np.ndarray]]) -> dict[str, SpikeData]:
@@ -536,7 +546,8 @@ class _Taker:
                 data = every[request.population.name]
                 if request.ids is not None:
                     keep = np.isin(data.ids, request.ids)
-                    data = SpikeData(data.population, data.size, data.times[keep], data.ids[keep])
+                    data = SpikeData(data.population, data.size, data.times[keep], data.ids[keep],
+                                     recorded=np.asarray(request.ids))
                 found[request.population.name] = data
         return found
 
@@ -548,6 +559,8 @@ class _Taker:
             if isinstance(request, Spikes):
                 continue
             taken = self.samples[r]
+            if isinstance(request, Weights) and request.every is None and not request.on_change:
+                taken.append((t_start + duration, self._weights(request)))
             times = np.array([t for t, _ in taken])
             if isinstance(request, State):
                 pop = request.population
@@ -571,12 +584,16 @@ class _Taker:
         writer = self.sim._writer
         if writer is not None:
             for (name, variable), s in states.items():
-                writer.state(name, variable, s.unit, s.ids, s.times, s.values, None)
+                writer.state(name, variable, s.unit, s.ids, s.times, s.values, s.every)
             for w in weights.values():
                 if isinstance(w, WeightData):
                     writer.weights(w.projection, w.sources, w.targets, w.times, w.values)
                 else:
                     writer.weight_changes(w.projection, w.times, w.synapses, w.sources, w.targets, w.values)
+            writer.span(t_start, duration)
+            if ledger is not None:
+                writer.ledger(ledger.to_json())
+            writer.flush()
         network = self.sim.network
         return Result(spikes=self._spikes(self.raw), states=states, weights=weights, duration=duration, t_start=t_start,
                       ledger=ledger, provenance=provenance(network), network=network.describe(),

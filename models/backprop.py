@@ -1,0 +1,142 @@
+"""Backprop on a multilayer perceptron of the same shape: the opponent, counted on the same ledger."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+from numba import njit
+
+from snn.ledger import Ledger
+
+
+@njit(cache=True, error_model="numpy", nogil=True)
+def _epoch(x, y, order, w1, b1, w2, b2, eta, counts):
+    """One pass of online gradient descent; counts = [active inputs, active hidden, active derivatives, n]."""
+    n_in, n_hid = w1.shape
+    n_out = w2.shape[1]
+    h = np.zeros(n_hid)
+    p = np.zeros(n_out)
+    d = np.zeros(n_hid)
+    correct = 0
+    for s in order:
+        h[:] = b1
+        active = 0
+        for i in range(n_in):
+            if x[s, i] != 0.0:
+                active += 1
+                for j in range(n_hid):
+                    h[j] += x[s, i] * w1[i, j]
+        on = 0
+        p[:] = b2
+        for j in range(n_hid):
+            h[j] = max(0.0, h[j])
+            if h[j] > 0.0:
+                on += 1
+                for k in range(n_out):
+                    p[k] += h[j] * w2[j, k]
+        if np.argmax(p) == y[s]:
+            correct += 1
+        p -= p.max()
+        p[:] = np.exp(p)
+        p /= p.sum()
+        p[y[s]] -= 1.0
+        for j in range(n_hid):
+            d[j] = 0.0
+            if h[j] > 0.0:
+                for k in range(n_out):
+                    d[j] += w2[j, k] * p[k]
+                    w2[j, k] -= eta * h[j] * p[k]
+        b2 -= eta * p
+        for i in range(n_in):
+            if x[s, i] != 0.0:
+                for j in range(n_hid):
+                    if d[j] != 0.0:
+                        w1[i, j] -= eta * x[s, i] * d[j]
+        b1 -= eta * d
+        counts[0] += active
+        counts[1] += on
+        counts[2] += active * on
+        counts[3] += 1
+    return correct
+
+
+class MLP:
+    """n_in - n_hidden - n_out with ReLU, softmax and cross-entropy, trained online (batch size 1) by backprop.
+
+    References
+    ----------
+    Rumelhart, Hinton & Williams (1986) Nature 323, 533.
+    """
+
+    def __init__(self, sizes: tuple[int, int, int], eta: float = 0.05, seed: int = 0) -> None:
+        self.sizes, self.eta, self.seed = sizes, eta, seed
+        n_in, n_hid, n_out = sizes
+        rng = np.random.Generator(np.random.Philox(seed))
+        self.w1 = rng.normal(0, math.sqrt(2.0 / n_in), (n_in, n_hid))
+        self.w2 = rng.normal(0, math.sqrt(1.0 / n_hid), (n_hid, n_out))
+        self.b1, self.b2 = np.zeros(n_hid), np.zeros(n_out)
+        self.counts = np.zeros(4, np.int64)
+        self._rng = rng
+
+    def fit(self, samples: Any, labels: Any, epochs: int) -> MLP:
+        """Train for some passes in random order, the learning rate falling to zero along half a cosine."""
+        x = np.ascontiguousarray(samples, dtype=np.float64)
+        y = np.ascontiguousarray(labels, dtype=np.int64)
+        for epoch in range(epochs):
+            eta = self.eta * 0.5 * (1.0 + math.cos(math.pi * epoch / epochs))
+            _epoch(x, y, self._rng.permutation(len(y)), self.w1, self.b1, self.w2, self.b2, eta, self.counts)
+        return self
+
+    def predict(self, samples: Any) -> np.ndarray:
+        """Most probable class of each sample."""
+        hidden = np.maximum(0.0, np.asarray(samples) @ self.w1 + self.b1)
+        return np.asarray((hidden @ self.w2 + self.b2).argmax(axis=1))
+
+    def gradients(self, x: np.ndarray, label: int) -> tuple[np.ndarray, np.ndarray]:
+        """Gradient of the loss of one sample by w1 and w2, read off one step of the training kernel."""
+        w1, w2 = self.w1.copy(), self.w2.copy()
+        _epoch(x[None, :], np.array([label]), np.array([0]), w1, self.b1.copy(), w2, self.b2.copy(), 1.0,
+               np.zeros(4, np.int64))
+        return self.w1 - w1, self.w2 - w2
+
+    def loss(self, x: np.ndarray, label: int) -> float:
+        """Cross-entropy of one sample."""
+        z = np.maximum(0.0, x @ self.w1 + self.b1) @ self.w2 + self.b2
+        return float(np.log(np.exp(z - z.max()).sum()) + z.max() - z[label])
+
+    def ledger(self, flavour: str = "dense") -> Ledger:
+        """What the training so far has cost.
+
+        Parameters
+        ----------
+        flavour : {"dense", "sparse"}
+            "dense" computes every product; "sparse" skips zero inputs, silent hidden units and their zero derivatives,
+            as counted while training.
+        """
+        n_in, n_hid, n_out = self.sizes
+        active_in, on, pairs, n = (int(c) for c in self.counts)
+        if flavour == "dense":
+            active_in, on, pairs = n * n_in, n * n_hid, n * n_in * n_hid
+        w1, w2 = 4 * n_in * n_hid, 4 * n_hid * n_out
+        ledger = Ledger(samples=n, updates=pairs + on * n_out, transport="W^T")
+        ledger.held_bytes = 4 * ((active_in + on) // max(1, n) + n_out)
+        ledger.add("forward", "input->hidden", "mac", active_in * n_hid)
+        ledger.add("forward", "input->hidden", "w_read", active_in * n_hid, w1)
+        ledger.add("forward", "input->hidden", "state_rw", active_in + n * n_hid, 4 * n_in)
+        ledger.add("forward", "hidden", "add", n * n_hid)
+        ledger.add("forward", "hidden->output", "mac", on * n_out)
+        ledger.add("forward", "hidden->output", "w_read", on * n_out, w2)
+        ledger.add("forward", "hidden->output", "state_rw", on + n * n_out, 4 * n_hid)
+        ledger.add("error", "output", "exp", n * 2 * n_out)
+        ledger.add("error", "output", "add", n * 2 * n_out)
+        ledger.add("credit", "hidden", "mac", on * n_out)
+        ledger.add("credit", "hidden", "transport", on * n_out, w2)
+        ledger.add("credit", "hidden", "state_rw", on, 4 * n_hid)
+        for where, count, size in (("input->hidden", pairs, w1), ("hidden->output", on * n_out, w2)):
+            ledger.add("update", where, "mul", count)
+            ledger.add("update", where, "add", count)
+            ledger.add("update", where, "w_read", count, size)
+            ledger.add("update", where, "w_write", count, size)
+        return ledger

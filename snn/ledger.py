@@ -1,0 +1,244 @@
+"""What learning costs: exact counts first, prices second.
+
+A :class:`Ledger` holds integers, keyed by (phase, where, operation). A :class:`PriceBook` turns them into a
+:class:`Bill`. An operation the book has no price for is listed with its count as unpriced, never as zero.
+"""
+
+from __future__ import annotations
+
+import math
+import tomllib
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from .errors import ParameterError
+
+PHASES = ("forward", "trace", "error", "credit", "update", "control")
+
+# Operation -> (arithmetic and memory words that one of it takes, what it is).
+OPS: dict[str, tuple[dict[str, int], str]] = {
+    "syn_ac": ({"add": 1}, "accumulate of a delivered spike at one synapse"),
+    "mac": ({"add": 1, "mul": 1}, "multiply-accumulate"),
+    "add": ({"add": 1}, "addition, subtraction or comparison"),
+    "mul": ({"mul": 1}, "multiplication"),
+    "exp": ({"exp": 1}, "exponential, logarithm or division"),
+    "w_read": ({"word": 1}, "weight read"),
+    "w_write": ({"word": 1}, "weight written"),
+    "state_rw": ({"word": 1}, "word of neuron state, trace, eligibility or activation read or written"),
+    "transport": ({"word": 1}, "word that the credit path fetches: a forward weight, a feedback weight or an error"),
+    "queue": ({}, "event pushed to or popped from the queue"),
+    "spike_emit": ({}, "spike sent out"),
+}
+
+Key = tuple[str, str, str, int]
+
+
+@dataclass
+class Ledger:
+    """Exact counts of what was done.
+
+    Attributes
+    ----------
+    counts : dict
+        (phase, where, operation, footprint) -> int; the footprint (bytes) is that of the array an access goes to, 0 for
+        arithmetic.
+    samples : int
+        Presentations that were counted (0: a free run).
+    updates : int
+        Weight updates.
+    transport : str
+        What the credit path carries: "W^T", "B fixed", "none", ...
+    held_bytes : int
+        Bytes that exist during a presentation only because an update is pending.
+    """
+
+    counts: dict[Key, int] = field(default_factory=dict)
+    samples: int = 0
+    updates: int = 0
+    transport: str = "none"
+    held_bytes: int = 0
+
+    def add(self, phase: str, where: str, op: str, n: int, footprint: int = 0) -> None:
+        """Count `n` operations."""
+        if phase not in PHASES:
+            raise ParameterError(f"Ledger.add: phase is {phase!r}; give one of {', '.join(PHASES)}.")
+        if op not in OPS:
+            raise ParameterError(f"Ledger.add: op is {op!r}; give one of {', '.join(OPS)}.")
+        if int(n) != n or n < 0:
+            raise ParameterError(f"Ledger.add: n is {n!r}; counts are whole numbers, 0 or more.")
+        if n:
+            key = (phase, where, op, int(footprint))
+            self.counts[key] = self.counts.get(key, 0) + int(n)
+
+    def total(self, op: str | None = None, phase: str | None = None) -> int:
+        """Sum of the counts of one operation, one phase, or both."""
+        return sum(n for (p, _, o, _), n in self.counts.items() if op in (None, o) and phase in (None, p))
+
+    def __iter__(self) -> Iterator[tuple[Key, int]]:
+        return iter(sorted(self.counts.items()))
+
+    def __add__(self, other: Ledger) -> Ledger:
+        both = Ledger(dict(self.counts), self.samples + other.samples, self.updates + other.updates,
+                      self.transport, max(self.held_bytes, other.held_bytes))
+        for (phase, where, op, footprint), n in other.counts.items():
+            both.add(phase, where, op, n, footprint)
+        return both
+
+    def price(self, book: PriceBook | str = "horowitz45-fp32") -> Bill:
+        """The bill at one book's prices."""
+        return Bill(self, PriceBook.load(book) if isinstance(book, str) else book)
+
+    def to_json(self) -> dict[str, Any]:
+        """A JSON-able form; :meth:`from_json` reads it."""
+        rows = [[*key, n] for key, n in sorted(self.counts.items())]
+        return {"samples": self.samples, "updates": self.updates, "transport": self.transport,
+                "held_bytes": self.held_bytes, "counts": rows}
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> Ledger:
+        """The ledger that :meth:`to_json` described."""
+        counts = {(p, w, o, int(f)): int(n) for p, w, o, f, n in data["counts"]}
+        return cls(counts, data["samples"], data["updates"], data["transport"], data["held_bytes"])
+
+    def __repr__(self) -> str:
+        return f"Ledger({sum(self.counts.values())} operations in {self.samples} samples, {self.updates} weight updates)"
+
+    def table(self) -> str:
+        """The counts for people."""
+        rows = [f"{'phase':9} {'where':24} {'operation':10} {'count':>14}  array"]
+        for (phase, where, op, footprint), n in self:
+            rows.append(f"{phase:9} {where:24} {op:10} {n:14d}  {_size(footprint)}")
+        return "\n".join(rows)
+
+
+def _size(n: int) -> str:
+    return "" if n == 0 else f"{n / 1024:.1f} KiB"
+
+
+@dataclass(frozen=True)
+class Price:
+    """Energy of one operation (pJ) with its band."""
+
+    pj: float
+    low: float
+    high: float
+    kind: str = ""
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class PriceBook:
+    """Prices of one technology, from a data file; memory is priced by the size of the array it belongs to."""
+
+    name: str
+    node: str
+    source: str
+    ops: dict[str, Price]
+    memory: tuple[tuple[float, Price], ...]
+
+    @classmethod
+    def load(cls, name: str) -> PriceBook:
+        """A book that ships with the package, or a TOML file of your own by its path."""
+        folder = Path(__file__).parent / "prices"
+        path = Path(name) if name.endswith(".toml") else folder / f"{name}.toml"
+        if not path.exists():
+            known = ", ".join(sorted(p.stem for p in folder.glob("*.toml")))
+            raise ParameterError(f"PriceBook: there is no {name!r}; give a path to a .toml file or one of: {known}.")
+        data = tomllib.loads(path.read_text())
+        keep = ("pj", "low", "high", "kind", "note")
+
+        def price(entry: dict[str, Any]) -> Price:
+            return Price(**{k: entry[k] for k in keep if k in entry})
+
+        memory = sorted(((float(m["bytes"]), price(m)) for m in data.get("memory", [])), key=lambda m: m[0])
+        return cls(data["name"], data["node"], data["source"],
+                   {op: price(p) for op, p in data.get("op", {}).items()}, tuple(memory))
+
+    def unit_price(self, part: str, footprint: int) -> tuple[str, Price] | None:
+        """Name and price of one elementary part (add, mul, exp, word), or None where the book has none."""
+        if part != "word":
+            return (part, self.ops[part]) if part in self.ops else None
+        for limit, price in self.memory:
+            if footprint <= limit:
+                return f"word<={limit:g}", price
+        return None
+
+
+class Bill:
+    """A priced ledger.
+
+    Attributes
+    ----------
+    rows : list of (phase, where, op, count, pJ, low, high)
+    unpriced : list of (phase, where, op, count)
+    """
+
+    def __init__(self, ledger: Ledger, book: PriceBook) -> None:
+        self.ledger, self.book = ledger, book
+        self.rows: list[tuple[str, str, str, int, float, float, float]] = []
+        self.unpriced: list[tuple[str, str, str, int]] = []
+        self._parts: dict[str, tuple[Price, int]] = {}
+        for (phase, where, op, footprint), n in ledger:
+            parts = [(book.unit_price(part, footprint), k) for part, k in OPS[op][0].items()]
+            if not parts or any(p is None for p, _ in parts):
+                self.unpriced.append((phase, where, op, n))
+                continue
+            pj = low = high = 0.0
+            for found, k in parts:
+                assert found is not None
+                name, price = found
+                pj, low, high = pj + n * k * price.pj, low + n * k * price.low, high + n * k * price.high
+                self._parts[name] = (price, self._parts.get(name, (price, 0))[1] + n * k)
+            self.rows.append((phase, where, op, n, pj, low, high))
+
+    def pj(self, phase: str | None = None) -> float:
+        """Total energy (pJ), of one phase if given."""
+        return sum(row[4] for row in self.rows if phase in (None, row[0]))
+
+    def nj_per_sample(self, phase: str | None = None) -> float:
+        """nJ per presentation."""
+        return self.pj(phase) / 1000.0 / max(1, self.ledger.samples)
+
+    @property
+    def pj_per_update(self) -> float:
+        """pJ of everything but the forward pass, per weight update; nan where nothing was updated."""
+        if not self.ledger.updates:
+            return math.nan
+        return (self.pj() - self.pj("forward")) / self.ledger.updates
+
+    def odds_below(self, other: Bill, draws: int = 1000, seed: int = 0) -> float:
+        """Share of draws of the prices from their bands (log-uniform, the same for both) in which this bill is lower.
+
+        Both bills are taken per sample.
+        """
+        rng = np.random.Generator(np.random.Philox(seed))
+        names = sorted(self._parts.keys() | other._parts.keys())
+        lower = np.zeros(draws)
+        for name in names:
+            price = (self._parts.get(name) or other._parts[name])[0]
+            drawn = np.exp(rng.uniform(math.log(price.low), math.log(price.high), draws))
+            mine = self._parts.get(name, (price, 0))[1] / max(1, self.ledger.samples)
+            theirs = other._parts.get(name, (price, 0))[1] / max(1, other.ledger.samples)
+            lower += drawn * (mine - theirs)
+        return float(np.mean(lower < 0))
+
+    def table(self) -> str:
+        """The bill for people, with the assumptions it rests on."""
+        sizes = sorted({footprint for (_, _, _, footprint), _ in self.ledger if footprint})
+        placed = []
+        for n in sizes:
+            found = self.book.unit_price("word", n)
+            placed.append(f"{_size(n)} -> {found[1].note.split(',')[0] if found else 'unpriced'}")
+        lines = [f"prices: {self.book.name} ({self.book.node}); {self.book.source}",
+                 f"arrays placed by size: {'; '.join(placed) or 'none'}",
+                 f"weight transport: {self.ledger.transport}; held for a pending update: {self.ledger.held_bytes} bytes",
+                 f"{'phase':9} {'where':24} {'operation':10} {'count':>14} {'nJ':>12} {'low':>12} {'high':>12}"]
+        for phase, where, op, n, pj, low, high in self.rows:
+            lines.append(f"{phase:9} {where:24} {op:10} {n:14d} {pj / 1e3:12.3f} {low / 1e3:12.3f} {high / 1e3:12.3f}")
+        for phase, where, op, n in self.unpriced:
+            lines.append(f"{phase:9} {where:24} {op:10} {n:14d} {'unpriced':>12}")
+        return "\n".join(lines)

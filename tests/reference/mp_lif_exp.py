@@ -1,0 +1,223 @@
+"""Recurrent LIF networks with exponential synaptic currents in many-digit arithmetic.
+
+The potential between events is a sum of exponentials (times polynomials where time constants coincide). Its first
+crossing is found without a step size: f has a zero between two zeros of (f exp(r t))', which has one term less, and so
+on down to a constant; going back up, every zero is bracketed between neighbouring zeros of the level below.
+
+Independent of the package: scalars, one heap, no records, no plugins.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Sequence
+from typing import Any
+
+import mpmath as mp
+
+from tests.reference.mp_lif import spread
+
+# Terms by decay rate: rate -> coefficients of 1, t, t^2, ... of the polynomial in front of exp(-rate t).
+Terms = dict[Any, list[Any]]
+
+
+def value(terms: Terms, t: Any) -> Any:
+    """sum_r p_r(t) exp(-r t)."""
+    return mp.fsum(mp.polyval(p[::-1], t) * mp.exp(-rate * t) for rate, p in terms.items())
+
+
+def _trimmed(terms: Terms) -> Terms:
+    kept: Terms = {}
+    for rate, p in terms.items():
+        q = list(p)
+        while q and q[-1] == 0:
+            q.pop()
+        if q:
+            kept[rate] = q
+    return kept
+
+
+def _reduced(terms: Terms) -> Terms:
+    """Derivative of f exp(r t) for one of the rates r of f: one coefficient less than f."""
+    r = next(iter(terms))
+    found: Terms = {}
+    for rate, p in terms.items():
+        shifted = rate - r
+        slope = [(k + 1) * c for k, c in enumerate(p[1:])] + [mp.mpf(0)]
+        found[shifted] = [b - shifted * c for b, c in zip(slope, p, strict=True)]
+    found[mp.mpf(0)] = found[mp.mpf(0)][:-1]
+    return _trimmed(found)
+
+
+def _root(terms: Terms, a: Any, b: Any, rising: bool) -> Any:
+    """The zero of f between a and b, where f changes sign once: bisection, finished by secant steps kept inside."""
+    fa, fb = value(terms, a), value(terms, b)
+    tiny = (b - a) * mp.power(10, 4 - mp.mp.dps)
+    while b - a > tiny:
+        c = a - fa * (b - a) / (fb - fa)
+        for trial in (c - tiny / 4, c + tiny / 4, (a + b) / 2):
+            if not a < trial < b:
+                continue
+            f = value(terms, trial)
+            if (f >= 0) == rising:
+                b, fb = trial, f
+            else:
+                a, fa = trial, f
+    return (a + b) / 2
+
+
+def zeros(terms: Terms, end: Any) -> list[Any]:
+    """Every sign change of sum_r p_r(t) exp(-r t) in (0, end), in order."""
+    terms = _trimmed(terms)
+    if sum(len(p) for p in terms.values()) <= 1:
+        # c t^m exp(-r t) does not change sign at positive times.
+        return []
+    edges = [mp.mpf(0), *zeros(_reduced(terms), end), end]
+    found = []
+    for a, b in zip(edges[:-1], edges[1:], strict=True):
+        fa, fb = value(terms, a), value(terms, b)
+        if fa * fb < 0:
+            found.append(_root(terms, a, b, rising=bool(fb > 0)))
+    return found
+
+
+def potential(v: Any, v_inf: Any, tau_m: Any, currents: Sequence[tuple[Any, Any]]) -> Terms:
+    """Terms of v(t) for tau_m dv/dt = -(v - v_inf) + sum_k c_k exp(-t / tau_k).
+
+    A current with tau_k != tau_m adds c_k tau_k / (tau_k - tau_m) (exp(-t/tau_k) - exp(-t/tau_m)); one with
+    tau_k = tau_m adds c_k t / tau_m exp(-t/tau_m).
+
+    Parameters
+    ----------
+    v, v_inf, tau_m : mpf
+    currents : sequence of (mpf, mpf)
+        c_k (in the unit of v) and tau_k (s).
+    """
+    terms: Terms = {mp.mpf(0): [v_inf], 1 / tau_m: [v - v_inf, mp.mpf(0)]}
+    membrane = terms[1 / tau_m]
+    for c, tau in currents:
+        if tau == tau_m:
+            membrane[1] += c / tau_m
+            continue
+        gain = c * tau / (tau - tau_m)
+        membrane[0] -= gain
+        terms.setdefault(1 / tau, [mp.mpf(0)])[0] += gain
+    return terms
+
+
+def first_crossing(
+    v: Any, v_inf: Any, v_thresh: Any, tau_m: Any, currents: Sequence[tuple[Any, Any]], end: Any
+) -> Any:
+    """Earliest t in [0, end) with v(t) >= v_thresh; inf if there is none."""
+    if v >= v_thresh:
+        return mp.mpf(0)
+    terms = potential(v, v_inf, tau_m, currents)
+    terms[mp.mpf(0)][0] -= v_thresh
+    found = zeros(terms, end)
+    return found[0] if found else mp.inf
+
+
+def simulate(
+    n: int,
+    source: Sequence[int],
+    target: Sequence[int],
+    weight: Any,
+    delay: Any,
+    duration: float,
+    *,
+    port: Any = 0,
+    tau_m: Any = 20e-3,
+    tau_exc: Any = 5e-3,
+    tau_inh: Any = 10e-3,
+    r_m: Any = 1.0,
+    v_rest: Any = 0.0,
+    v_thresh: Any = 1.0,
+    v_reset: Any = 0.0,
+    t_ref: Any = 0.0,
+    drive: Any = 0.0,
+    v0: Any = 0.0,
+    given: Sequence[tuple[float, int, int, float]] = (),
+    digits: int = 30,
+) -> list[tuple[Any, int]]:
+    """Spikes of a network in [0, duration).
+
+    tau_m dv/dt = -(v - v_rest) + drive + r_m (i_exc + i_inh);  i' = -i / tau;  an arrival of weight w adds w to the
+    current of its port, also while refractory;  v >= v_thresh: spike, v = v_reset and held there during [t, t + t_ref).
+
+    Parameters
+    ----------
+    n, source, target, weight, delay, duration
+        As in :func:`tests.reference.mp_lif.simulate`.
+    port : int or (n_syn,) int
+        0: i_exc, 1: i_inh.
+    tau_m, tau_exc, tau_inh, r_m, v_rest, v_thresh, v_reset, t_ref, drive, v0 : float or (n,) float
+    given : sequence of (float, int, int, float)
+        Arrivals from outside: time (s), target, port, weight.
+    digits : int
+
+    Returns
+    -------
+    list of (mpf, int)
+        Time (s) and neuron of every spike, in order.
+    """
+    with mp.workdps(digits):
+        tau, theta, reset, ref = spread(tau_m, n), spread(v_thresh, n), spread(v_reset, n), spread(t_ref, n)
+        taus, r = (spread(tau_exc, n), spread(tau_inh, n)), spread(r_m, n)
+        v_inf = [a + b for a, b in zip(spread(v_rest, n), spread(drive, n), strict=True)]
+        w, d = spread(weight, len(source)), spread(delay, len(source))
+        ports = [int(p) for p in spread(port, len(source))]
+        outgoing: list[list[int]] = [[] for _ in range(n)]
+        for k in range(len(source)):
+            outgoing[source[k]].append(k)
+        v, last, held, version = spread(v0, n), [mp.mpf(0)] * n, [False] * n, [0] * n
+        current = [[mp.mpf(0), mp.mpf(0)] for _ in range(n)]
+        end, release, arrival, crossing = mp.mpf(float(duration)), 0, 1, 2
+        # (time, kind, source or neuron, synapse or version, target, port, weight)
+        queue: list[tuple[Any, int, int, int, int, int, Any]] = [
+            (mp.mpf(float(t)), arrival, -1, k, j, p, mp.mpf(float(x))) for k, (t, j, p, x) in enumerate(given)
+        ]
+        heapq.heapify(queue)
+
+        def driving(j: int) -> list[tuple[Any, Any]]:
+            return [(r[j] * current[j][p], taus[p][j]) for p in (0, 1) if current[j][p] != 0]
+
+        def bring(j: int, t: Any) -> None:
+            dt = t - last[j]
+            if dt > 0:
+                if not held[j]:
+                    v[j] = value(potential(v[j], v_inf[j], tau[j], driving(j)), dt)
+                for p in (0, 1):
+                    current[j][p] *= mp.exp(-dt / taus[p][j])
+            last[j] = t
+
+        def predict(j: int, t: Any) -> None:
+            version[j] += 1
+            if not held[j]:
+                wait = first_crossing(v[j], v_inf[j], theta[j], tau[j], driving(j), end - t)
+                if wait < mp.inf:
+                    heapq.heappush(queue, (t + wait, crossing, j, version[j], j, 0, mp.mpf(0)))
+
+        spikes: list[tuple[Any, int]] = []
+        for j in range(n):
+            predict(j, mp.mpf(0))
+        while queue and queue[0][0] < end:
+            t, kind, _, k, j, p, x = heapq.heappop(queue)
+            if kind == crossing:
+                if k != version[j]:
+                    continue
+                bring(j, t)
+                spikes.append((t, j))
+                v[j] = reset[j]
+                for s in outgoing[j]:
+                    heapq.heappush(queue, (t + d[s], arrival, j, s, target[s], ports[s], w[s]))
+                if ref[j] > 0:
+                    held[j] = True
+                    heapq.heappush(queue, (t + ref[j], release, j, 0, j, 0, mp.mpf(0)))
+            else:
+                bring(j, t)
+                if kind == release:
+                    held[j] = False
+                else:
+                    current[j][p] += x
+            predict(j, t)
+        return spikes
