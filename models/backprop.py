@@ -97,8 +97,17 @@ class MLP:
     def gradients(self, x: np.ndarray, label: int) -> tuple[np.ndarray, np.ndarray]:
         """Gradient of the loss of one sample by w1 and w2, read off one step of the training kernel."""
         w1, w2 = self.w1.copy(), self.w2.copy()
-        _epoch(x[None, :], np.array([label]), np.array([0]), w1, self.b1.copy(), w2, self.b2.copy(), 1.0,
-               np.zeros(4, np.int64))
+        _epoch(
+            x[None, :],
+            np.array([label]),
+            np.array([0]),
+            w1,
+            self.b1.copy(),
+            w2,
+            self.b2.copy(),
+            1.0,
+            np.zeros(4, np.int64),
+        )
         return self.w1 - w1, self.w2 - w2
 
     def loss(self, x: np.ndarray, label: int) -> float:

@@ -61,7 +61,7 @@ class LatencyClassifier:
         tau_m: float = 50 * ms,
         t_last: float = 20 * ms,
         duration: float = 30 * ms,
-            low: float = 0.1,
+        low: float = 0.1,
         jitter: float = 8 * ms,
     ) -> None:
         n_in, n_hidden, n_out = sizes
@@ -71,7 +71,11 @@ class LatencyClassifier:
         self.readout = net.population("readout", Readout(), n_out)
         scale = 1.0 / math.sqrt(n_in)
         self.into_hidden = net.connect(
-            self.inputs, self.hidden, all_to_all(), weight=normal(w_in[0] * scale, w_in[1] * scale), rule=hidden_rule,
+            self.inputs,
+            self.hidden,
+            all_to_all(),
+            weight=normal(w_in[0] * scale, w_in[1] * scale),
+            rule=hidden_rule,
             dtype="float32",
         )
         self.into_readout = net.connect(
@@ -86,7 +90,9 @@ class LatencyClassifier:
         """Train for some passes in random order; the learning rates fall to zero along half a cosine."""
         rng = np.random.Generator(np.random.Philox(self.seed))
         start = {
-            p.name: p.rule.eta for p in self.network.projections.values() if p.rule is not None  # type: ignore[attr-defined]
+            p.name: p.rule.params()["eta"]
+            for p in self.network.projections.values()
+            if p.rule is not None
         }
         passes = []
         for epoch in range(epochs):
@@ -100,7 +106,7 @@ class LatencyClassifier:
 
     def show(self, samples: Any, labels: Any = None, **how: Any) -> Presentations:
         """Present samples, without jitter unless learn=True; see :meth:`snn.Simulator.present`."""
-        self.inputs.model.jitter = self.jitter if how.get("learn") else 0.0  # type: ignore[union-attr]
+        self.inputs.model.jitter = self.jitter if how.get("learn") else 0.0
         return self.sim.present(
             samples, labels, into=self.inputs, readout=self.readout, duration=self.duration, **{"learn": False, **how}
         )

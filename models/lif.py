@@ -76,8 +76,14 @@ class LIF(Model):
             "reset": "v -= v_thresh - v_reset" if self.soft_reset else "v = v_reset",
             "refractory": "t_ref",
             "method": "exact",
-            "on_pre": {"exc": "v_post += w * int(not_refractory_post)", "inh": "v_post += w * int(not_refractory_post)"},
+            "on_pre": {
+                "exc": "v_post += w * int(not_refractory_post)",
+                "inh": "v_post += w * int(not_refractory_post)",
+            },
             "weight_unit": "volt",
-            "namespace": {k: (v, "second" if k in ("tau_m", "t_ref") else "volt") for k, v in self.params().items()
-                          if k != "soft_reset"},
+            "namespace": {
+                k: (v, "second" if k in ("tau_m", "t_ref") else "volt")
+                for k, v in self.params().items()
+                if k != "soft_reset"
+            },
         }

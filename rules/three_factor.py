@@ -29,8 +29,12 @@ class ThreeFactor(Rule):
     """
 
     eta: float = param(0.01, min=0, doc="learning rate")
-    width: float = param(1.0, above=0, doc="half width of the surrogate derivative, in units of the threshold's distance to rest")
-    tau: float = param(None, unit="s", above=0, inherit="tau_m", finite=False, doc="membrane time constant of the target")
+    width: float = param(
+        1.0, above=0, doc="half width of the surrogate derivative, in units of the threshold's distance to rest"
+    )
+    tau: float = param(
+        None, unit="s", above=0, inherit="tau_m", finite=False, doc="membrane time constant of the target"
+    )
     v_thresh: float = param(None, unit="V", inherit="v_thresh", doc="threshold of the target")
     rate_cost: float = param(0.0, min=0, doc="pull of the spike count towards rate_target, added to the signal")
     rate_target: float = param(1.0, min=0, doc="spikes per presentation that cost nothing")

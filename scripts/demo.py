@@ -122,8 +122,10 @@ def row(rule: str, credit: str, runs: list[dict[str, Any]]) -> dict[str, Any]:
 
 def table(rows: list[dict[str, Any]]) -> str:
     """The rows for people."""
-    head = (f"{'rule':22} {'accuracy %':>12} {'spikes':>7} {'syn.ev.':>8} {'updates':>8} {'pJ/upd':>7} {'nJ/sample':>10} "
-            f"{'forward':>8} {'credit':>7} {'update':>8} {'trace':>7} {'W^T':>4} {'held B':>7} {'s':>6}")
+    head = (
+        f"{'rule':22} {'accuracy %':>12} {'spikes':>7} {'syn.ev.':>8} {'updates':>8} {'pJ/upd':>7} {'nJ/sample':>10} "
+        f"{'forward':>8} {'credit':>7} {'update':>8} {'trace':>7} {'W^T':>4} {'held B':>7} {'s':>6}"
+    )
     lines = [head, "-" * len(head)]
     for r in rows:
         name = r["rule"] if r["credit"] in ("none", "backprop") else f"{r['rule']} + {r['credit']}"
@@ -131,7 +133,8 @@ def table(rows: list[dict[str, Any]]) -> str:
             f"{name:22} {100 * r['accuracy_mean']:6.2f} ±{100 * r['accuracy_sd']:4.2f} {r['spikes_per_sample']:7.1f} "
             f"{r['synaptic_events_per_sample']:8.0f} {r['weight_updates_per_sample']:8.0f} {r['pj_per_update']:7.1f} "
             f"{r['nj_per_sample']:10.1f} {r['nj_forward']:8.1f} {r['nj_credit']:7.1f} {r['nj_update']:8.1f} "
-            f"{r['nj_trace']:7.1f} {'yes' if r['weight_transport'] else 'no':>4} {r['held_bytes']:7d} {r['seconds']:6.1f}"
+            f"{r['nj_trace']:7.1f} {'yes' if r['weight_transport'] else 'no':>4} {r['held_bytes']:7d} "
+            f"{r['seconds']:6.1f}"
         )
     return "\n".join(lines)
 
@@ -149,8 +152,14 @@ def show_one(net: LatencyClassifier, path: Path) -> Any:
     w_out = net.sim.weights(net.into_readout).reshape(SIZES[1:])
     a = copy.connect(inputs, hidden, all_to_all(), weight=w_in)
     b = copy.connect(hidden, readout, all_to_all(), weight=w_out)
-    record = [Spikes(inputs), Spikes(hidden), State(hidden, "v", every=0.1 * ms, ids=[0, 1, 2]),
-              State(readout, "v", every=0.1 * ms), Weights(a, every=10 * ms), Weights(b, every=10 * ms)]
+    record = [
+        Spikes(inputs),
+        Spikes(hidden),
+        State(hidden, "v", every=0.1 * ms, ids=[0, 1, 2]),
+        State(readout, "v", every=0.1 * ms),
+        Weights(a, every=10 * ms),
+        Weights(b, every=10 * ms),
+    ]
     result = Simulator(copy, record=record).run(net.duration, progress=False)
     result.ledger = net.show(x_test, learn=False).ledger
     result.save(path, overwrite=True)
@@ -166,11 +175,15 @@ def pictures(rows: list[dict[str, Any]], result: Any, net: LatencyClassifier, fo
 
     paths = [folder / "demo_energy.png", folder / "demo_activity.png", folder / "demo_weights.png"]
     fig, axes = plt.subplots(1, 2, figsize=(10, 4), sharey=True, layout="constrained")
-    for ax, key, label in ((axes[0], "pj_per_update", "energy per weight update (pJ)"),
-                           (axes[1], "nj_per_sample", "energy per training sample (nJ)")):
+    for ax, key, label in (
+        (axes[0], "pj_per_update", "energy per weight update (pJ)"),
+        (axes[1], "nj_per_sample", "energy per training sample (nJ)"),
+    ):
         for k, r in enumerate(rows):
             name = r["rule"] if r["credit"] in ("none", "backprop") else f"{r['rule']} + {r['credit']}"
-            ax.errorbar(r[key], 100 * r["accuracy_mean"], 100 * r["accuracy_sd"], fmt="os^Dv"[k % 5], capsize=3, label=name)
+            ax.errorbar(
+                r[key], 100 * r["accuracy_mean"], 100 * r["accuracy_sd"], fmt="os^Dv"[k % 5], capsize=3, label=name
+            )
         ax.set_xscale("log")
         ax.set_xlabel(label)
         ax.grid(alpha=0.3)
@@ -221,7 +234,7 @@ def main() -> int:
     args.out.mkdir(parents=True, exist_ok=True)
     began = time.perf_counter()
     print("digits 64-30-10, split 80/20 stratified (seed 0), seeds " + ", ".join(map(str, range(args.seeds))))
-    print("compiling kernels once ..." , end=" ", flush=True)
+    print("compiling kernels once ...", end=" ", flush=True)
     for name in ROWS:
         train_spiking((name, 99, 1))
     print(f"{time.perf_counter() - began:.1f} s")
@@ -245,14 +258,19 @@ def main() -> int:
     (args.out / "demo.json").write_text(json.dumps(rows, indent=1))
     print(table(rows))
     print(
-        "\nsyn.ev.: synaptic events. nJ at 45 nm, fp32 (horowitz45-fp32): arithmetic and memory traffic, arrays placed by "
-        "size.\nW^T: whether the credit path carries forward weights backwards. held B: bytes kept only for a pending update."
+        "\nsyn.ev.: synaptic events. nJ at 45 nm, fp32 (horowitz45-fp32): arithmetic and memory traffic, arrays "
+        "placed by size.\nW^T: whether the credit path carries forward weights backwards. "
+        "held B: bytes kept only for a pending update."
         f"\nNot priced, only counted: {', '.join(rows[1]['unpriced'])}."
     )
     a, b = runs["dfa"][0]["ledger"].price(), train_mlp(("sparse", 0, MLP_EPOCHS))["ledger"].price()
-    print(f"Under the prices' bands DFA costs less per sample than sparsity-aware backprop in {100 * a.odds_below(b):.0f} % "
-          "of 1000 draws.")
-    print(f"\n{args.out / 'demo.json'}  the table\n{args.out / 'demo.h5'}    spikes, weights, ledger, provenance: snn.load(path)")
+    print(
+        f"Under the prices' bands DFA costs less per sample than sparsity-aware backprop in "
+        f"{100 * a.odds_below(b):.0f} % of 1000 draws."
+    )
+    print(
+        f"\n{args.out / 'demo.json'}  the table\n{args.out / 'demo.h5'}    spikes, weights, ledger, provenance: snn.load(path)"
+    )
     for path in paths:
         print(path)
     print(f"took {time.perf_counter() - began:.0f} s")

@@ -100,7 +100,9 @@ def ledger_of(
             ledger.transport = link.pathway.carries
             if link.pathway.carries != "none":
                 ledger.add("credit", target.name, "mac", presentations * len(target) * n_out)
-                ledger.add("credit", target.name, "transport", presentations * len(target) * n_out, 4 * len(target) * n_out)
+                ledger.add(
+                    "credit", target.name, "transport", presentations * len(target) * n_out, 4 * len(target) * n_out
+                )
                 ledger.add("credit", target.name, "state_rw", presentations * (n_out + len(target)), cell_bytes)
         if teaches and p.rule.needs_signal:
             # Eligibility and traces live on only until the signal comes.

@@ -96,9 +96,14 @@ def dry_run(plugin: Plugin) -> None:
         cell = _record(plugin, "cell")
         try:
             if isinstance(plugin, Model):
-                for name, args in (("advance", (cell, 1e-3)), ("receive", (cell, 0, 0.0)), ("hold", (cell, 1e-3)),
-                                   ("receive_held", (cell, 0, 0.0)), ("time_to_threshold", (cell,)),
-                                   ("fire", (cell,))):
+                for name, args in (
+                    ("advance", (cell, 1e-3)),
+                    ("receive", (cell, 0, 0.0)),
+                    ("hold", (cell, 1e-3)),
+                    ("receive_held", (cell, 0, 0.0)),
+                    ("time_to_threshold", (cell,)),
+                    ("fire", (cell,)),
+                ):
                     _call(seen, name, *args)
             elif not isinstance(plugin, GivenSpikes):
                 _call(seen, "next_spike", cell, -1.0, 0.5)
@@ -189,14 +194,34 @@ def _block(population: Population, g0: int, states: tuple[np.ndarray, ...], stre
     if isinstance(model, Source):
         key = np.array([streams.key("source", population.name)], np.uint64)
         kind = cells.GIVEN if isinstance(model, GivenSpikes) else cells.SOURCE
-        return (kind, model, g0, g0 + n, states, _fields(names), np.full(n, math.inf), np.full(n, -1.0),
-                np.zeros(n, np.int64), key)
+        return (
+            kind,
+            model,
+            g0,
+            g0 + n,
+            states,
+            _fields(names),
+            np.full(n, math.inf),
+            np.full(n, -1.0),
+            np.zeros(n, np.int64),
+            key,
+        )
     assert isinstance(model, Model)
     modes = model.modes()
     if modes is None:
         t_ref = _spread(getattr(model, model.refractory) if model.refractory else 0.0, n)
-        return (cells.CLOSED, model, g0, g0 + n, states, _fields(names), t_ref, np.zeros(n), np.zeros(n),
-                tuple(s.copy() for s in states))
+        return (
+            cells.CLOSED,
+            model,
+            g0,
+            g0 + n,
+            states,
+            _fields(names),
+            t_ref,
+            np.zeros(n),
+            np.zeros(n),
+            tuple(s.copy() for s in states),
+        )
     v_inf, gap = _spread(modes.v_inf, n), _spread(modes.v_thresh, n) - _spread(modes.v_inf, n)
     v_reset, t_ref = _spread(modes.v_reset, n), _spread(modes.t_ref, n)
     uniform = float(np.all(gap == gap[0]))
@@ -205,8 +230,24 @@ def _block(population: Population, g0: int, states: tuple[np.ndarray, ...], stre
     if modes.taus.size == 1 and np.all(modes.gains == 1.0):
         return (cells.ONE, *common, np.zeros(n), v_inf, gap, v_reset, t_ref, scalars, np.zeros(n), np.zeros(n))
     k = modes.taus.size
-    return (cells.MANY, *common, np.zeros((n, k)), v_inf, gap, v_reset, t_ref, scalars, modes.taus.copy(),
-            1.0 / modes.taus, np.ascontiguousarray(modes.gains), np.ones(k), np.ones(k), k, np.zeros(k), np.zeros((n, k)))
+    return (
+        cells.MANY,
+        *common,
+        np.zeros((n, k)),
+        v_inf,
+        gap,
+        v_reset,
+        t_ref,
+        scalars,
+        modes.taus.copy(),
+        1.0 / modes.taus,
+        np.ascontiguousarray(modes.gains),
+        np.ones(k),
+        np.ones(k),
+        k,
+        np.zeros(k),
+        np.zeros((n, k)),
+    )
 
 
 def load_state(block: tuple[Any, ...], states: tuple[np.ndarray, ...], model: Any) -> None:
@@ -267,7 +308,9 @@ def _group(built: BuiltProjection, block: tuple[Any, ...], r0: int, log: int = 4
     reads_v = "post.v" in rule.reads
 
     def decaying(kind: str) -> tuple[Fields, tuple[float, ...], np.ndarray]:
-        fields, taus, every = [], [], []
+        fields: list[tuple[str, int]] = []
+        taus: list[float] = []
+        every: list[float] = []
         for name, st in rule.states(kind).items():
             tau = float(getattr(rule, st.decay)) if st.decay else math.inf
             fields.append((name, len(taus) if st.decay else -1))
@@ -360,7 +403,11 @@ def _rows(projection: Projection, synapses: Synapses, rule: Rule) -> tuple[Built
         else:
             order = np.lexsort((target, synapses.delay, source))
             source, target, delays = source[order], target[order], synapses.delay[order]
-            new = np.flatnonzero(np.r_[True, (np.diff(source) != 0) | (np.diff(delays) != 0)]) if n_syn else np.empty(0, int)
+            new = (
+                np.flatnonzero(np.r_[True, (np.diff(source) != 0) | (np.diff(delays) != 0)])
+                if n_syn
+                else np.empty(0, int)
+            )
             ptr = np.r_[new, n_syn].astype(np.int64)
             delay, row_source = delays[new], source[new].astype(np.int64)
             if weight.size == n_syn:
@@ -371,13 +418,35 @@ def _rows(projection: Projection, synapses: Synapses, rule: Rule) -> tuple[Built
     return built, delay, first
 
 
-def pool(capacity: int, cross: int, bins: int, n_rec: int, keep: tuple[np.ndarray, ...] | None = None) -> tuple[np.ndarray, ...]:
+def pool(
+    capacity: int, cross: int, bins: int, n_rec: int, keep: tuple[np.ndarray, ...] | None = None
+) -> tuple[np.ndarray, ...]:
     """The engine's queues; `keep` is an older, smaller set whose content is taken over."""
     f, i = (lambda n: np.zeros(n)), (lambda n: np.zeros(n, np.int32))
-    new = [f(capacity), i(capacity), i(capacity), np.arange(capacity, dtype=np.int32), np.full(bins, -1, np.int32),
-           np.full(bins, -1, np.int32), f(capacity), i(capacity), f(capacity), i(capacity), f(cross), i(cross),
-           f(cross), i(cross), f(n_rec), i(n_rec), i(capacity), f(capacity), i(capacity), f(capacity), i(capacity),
-           np.zeros(capacity + 2, np.int64)]
+    new: list[np.ndarray] = [
+        f(capacity),
+        i(capacity),
+        i(capacity),
+        np.arange(capacity, dtype=np.int32),
+        np.full(bins, -1, np.int32),
+        np.full(bins, -1, np.int32),
+        f(capacity),
+        i(capacity),
+        f(capacity),
+        i(capacity),
+        f(cross),
+        i(cross),
+        f(cross),
+        i(cross),
+        f(n_rec),
+        i(n_rec),
+        i(capacity),
+        f(capacity),
+        i(capacity),
+        f(capacity),
+        i(capacity),
+        np.zeros(capacity + 2, np.int64),
+    ]
     if keep is not None:
         for own, old in zip(new, keep, strict=True):
             own[: old.size] = old
@@ -420,7 +489,9 @@ def build(network: Network, *, ties: str = "pre_first", window: float | None = N
         built.group = len(groups)
         groups.append(_group(built, by_name[projection.target.name], r0))
         delays.append(delay)
-        spans.append((offset[projection.source.name] + np.arange(len(projection.source)), r0 + first[:-1], r0 + first[1:]))
+        spans.append(
+            (offset[projection.source.name] + np.arange(len(projection.source)), r0 + first[:-1], r0 + first[1:])
+        )
         r0 += delay.size
         projections[name] = built
     for link in network.credits:
@@ -454,16 +525,25 @@ def build(network: Network, *, ties: str = "pre_first", window: float | None = N
         positive = row_delay[row_delay > 0]
         # The shortest delay, so that arrivals are known when a window opens, within what keeps predictions cheap.
         window = float(np.clip(positive.min(), 0.25e-3, 2e-3)) if positive.size else 5e-3
-    bins = int(math.ceil((row_delay.max() if row_delay.size else 0.0) / window)) + 2
+    bins = math.ceil((float(row_delay.max()) if row_delay.size else 0.0) / window) + 2
     capacity = max(1024, 2 * max_rows + 16)
     clock, reg = np.zeros(6), np.zeros(16, np.int64)
     clock[exact.H] = window
     reg[exact.MAX_ROWS] = max_rows
     reg[exact.POST_FIRST] = ties == "post_first"
     reg[exact.N_FREE] = capacity
-    wiring = (row_delay, out_ptr, begin[order].astype(np.int64), end[order].astype(np.int64), given_t[by_time],
-              given_i[by_time], np.zeros(total, np.int64), np.full(total, math.inf), np.zeros(row_delay.size, np.uint8),
-              np.zeros(total, np.uint8))
+    wiring = (
+        row_delay,
+        out_ptr,
+        begin[order].astype(np.int64),
+        end[order].astype(np.int64),
+        given_t[by_time],
+        given_i[by_time],
+        np.zeros(total, np.int64),
+        np.full(total, math.inf),
+        np.zeros(row_delay.size, np.uint8),
+        np.zeros(total, np.uint8),
+    )
     queues = pool(capacity, 4 * total + 64, bins, max(65536, 2 * total))
     return Built(network, blocks, tuple(groups), queues, wiring, clock, reg, offset, projections, initial)
 

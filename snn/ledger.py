@@ -82,8 +82,13 @@ class Ledger:
         return iter(sorted(self.counts.items()))
 
     def __add__(self, other: Ledger) -> Ledger:
-        both = Ledger(dict(self.counts), self.samples + other.samples, self.updates + other.updates,
-                      self.transport, max(self.held_bytes, other.held_bytes))
+        both = Ledger(
+            dict(self.counts),
+            self.samples + other.samples,
+            self.updates + other.updates,
+            self.transport,
+            max(self.held_bytes, other.held_bytes),
+        )
         for (phase, where, op, footprint), n in other.counts.items():
             both.add(phase, where, op, n, footprint)
         return both
@@ -95,8 +100,13 @@ class Ledger:
     def to_json(self) -> dict[str, Any]:
         """A JSON-able form; :meth:`from_json` reads it."""
         rows = [[*key, n] for key, n in sorted(self.counts.items())]
-        return {"samples": self.samples, "updates": self.updates, "transport": self.transport,
-                "held_bytes": self.held_bytes, "counts": rows}
+        return {
+            "samples": self.samples,
+            "updates": self.updates,
+            "transport": self.transport,
+            "held_bytes": self.held_bytes,
+            "counts": rows,
+        }
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> Ledger:
@@ -105,7 +115,9 @@ class Ledger:
         return cls(counts, data["samples"], data["updates"], data["transport"], data["held_bytes"])
 
     def __repr__(self) -> str:
-        return f"Ledger({sum(self.counts.values())} operations in {self.samples} samples, {self.updates} weight updates)"
+        return (
+            f"Ledger({sum(self.counts.values())} operations in {self.samples} samples, {self.updates} weight updates)"
+        )
 
     def table(self) -> str:
         """The counts for people."""
@@ -155,8 +167,13 @@ class PriceBook:
             return Price(**{k: entry[k] for k in keep if k in entry})
 
         memory = sorted(((float(m["bytes"]), price(m)) for m in data.get("memory", [])), key=lambda m: m[0])
-        return cls(data["name"], data["node"], data["source"],
-                   {op: price(p) for op, p in data.get("op", {}).items()}, tuple(memory))
+        return cls(
+            data["name"],
+            data["node"],
+            data["source"],
+            {op: price(p) for op, p in data.get("op", {}).items()},
+            tuple(memory),
+        )
 
     def unit_price(self, part: str, footprint: int) -> tuple[str, Price] | None:
         """Name and price of one elementary part (add, mul, exp, word), or None where the book has none."""
@@ -233,10 +250,12 @@ class Bill:
         for n in sizes:
             found = self.book.unit_price("word", n)
             placed.append(f"{_size(n)} -> {found[1].note.split(',')[0] if found else 'unpriced'}")
-        lines = [f"prices: {self.book.name} ({self.book.node}); {self.book.source}",
-                 f"arrays placed by size: {'; '.join(placed) or 'none'}",
-                 f"weight transport: {self.ledger.transport}; held for a pending update: {self.ledger.held_bytes} bytes",
-                 f"{'phase':9} {'where':24} {'operation':10} {'count':>14} {'nJ':>12} {'low':>12} {'high':>12}"]
+        lines = [
+            f"prices: {self.book.name} ({self.book.node}); {self.book.source}",
+            f"arrays placed by size: {'; '.join(placed) or 'none'}",
+            f"weight transport: {self.ledger.transport}; held for a pending update: {self.ledger.held_bytes} bytes",
+            f"{'phase':9} {'where':24} {'operation':10} {'count':>14} {'nJ':>12} {'low':>12} {'high':>12}",
+        ]
         for phase, where, op, n, pj, low, high in self.rows:
             lines.append(f"{phase:9} {where:24} {op:10} {n:14d} {pj / 1e3:12.3f} {low / 1e3:12.3f} {high / 1e3:12.3f}")
         for phase, where, op, n in self.unpriced:

@@ -344,7 +344,10 @@ class Model(Plugin):
         return None
 
     def brian2(self) -> dict[str, Any]:
-        """The same model in Brian2's words: keys model, threshold, reset, refractory, method, on_pre (by port), namespace."""
+        """The same model in Brian2's words.
+
+        Keys: model, threshold, reset, refractory, method, on_pre (by port), weight_unit, namespace.
+        """
         raise PluginError(f"{type(self).__name__} does not state a Brian2 form. Add a brian2() method to compare it.")
 
 

@@ -6,12 +6,13 @@ import inspect
 import platform
 import subprocess
 import sys
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 from .network import Network
+from .plugin import Plugin
 
 
 def _version(package: str) -> str:
@@ -23,8 +24,14 @@ def _version(package: str) -> str:
 
 def _git() -> str | None:
     try:
-        done = subprocess.run(["git", "describe", "--always", "--dirty"], cwd=Path(__file__).parent, timeout=5,
-                              capture_output=True, text=True, check=False)
+        done = subprocess.run(
+            ["git", "describe", "--always", "--dirty"],
+            cwd=Path(__file__).parent,
+            timeout=5,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
     except (OSError, subprocess.TimeoutExpired):
         return None
     return done.stdout.strip() or None
@@ -39,7 +46,7 @@ def provenance(network: Network) -> dict[str, Any]:
         "git": _git(),
         "seed": network.seed,
         "command": sys.argv,
-        "date": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        "date": datetime.now(UTC).isoformat(timespec="seconds"),
     }
 
 
@@ -47,7 +54,7 @@ def rule_sources(network: Network) -> list[dict[str, str]]:
     """Name, digest and source text of every rule and pathway of a network, each once."""
     from .engine.digest import plugin_digest
 
-    classes = {type(p.rule) for p in network.projections.values() if p.rule is not None}
+    classes: set[type[Plugin]] = {type(p.rule) for p in network.projections.values() if p.rule is not None}
     classes |= {type(link.pathway) for link in network.credits}
     found = []
     for cls in sorted(classes, key=lambda c: c.__qualname__):
@@ -55,5 +62,7 @@ def rule_sources(network: Network) -> list[dict[str, str]]:
             source = inspect.getsource(cls)
         except (OSError, TypeError):
             source = ""
-        found.append({"qualname": f"{cls.__module__}.{cls.__qualname__}", "digest": plugin_digest(cls), "source": source})
+        found.append(
+            {"qualname": f"{cls.__module__}.{cls.__qualname__}", "digest": plugin_digest(cls), "source": source}
+        )
     return found

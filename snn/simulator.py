@@ -20,7 +20,7 @@ from .errors import NetworkError, ParameterError, RecordingError
 from .network import Network, Population, Projection
 from .plugin import Source, check_unit
 from .provenance import provenance, rule_sources
-from .record import Result, Spikes, SpikeData, State, StateData, WeightChanges, WeightData, Weights, check_requests
+from .record import Result, SpikeData, Spikes, State, StateData, WeightChanges, WeightData, Weights, check_requests
 
 
 class Presentations:
@@ -41,8 +41,17 @@ class Presentations:
         Wall time.
     """
 
-    def __init__(self, outputs: np.ndarray, labels: np.ndarray | None, loss: np.ndarray, spikes: dict[str, int],
-                 events: int, updates: int, ledger: Any, seconds: float) -> None:
+    def __init__(
+        self,
+        outputs: np.ndarray,
+        labels: np.ndarray | None,
+        loss: np.ndarray,
+        spikes: dict[str, int],
+        events: int,
+        updates: int,
+        ledger: Any,
+        seconds: float,
+    ) -> None:
         self.outputs, self.labels, self.loss, self.spikes = outputs, labels, loss, spikes
         self.synaptic_events, self.weight_updates, self.ledger, self.seconds = events, updates, ledger, seconds
 
@@ -61,9 +70,11 @@ class Presentations:
     def __repr__(self) -> str:
         n = max(1, len(self))
         spikes = ", ".join(f"{name} {count / n:.1f}" for name, count in self.spikes.items())
-        return (f"<{len(self)} presentations: accuracy {self.accuracy:.4f}, spikes per sample {spikes}, "
-                f"{self.synaptic_events / n:.0f} synaptic events and {self.weight_updates / n:.0f} weight updates per "
-                f"sample, {self.seconds:.2f} s>")
+        return (
+            f"<{len(self)} presentations: accuracy {self.accuracy:.4f}, spikes per sample {spikes}, "
+            f"{self.synaptic_events / n:.0f} synaptic events and {self.weight_updates / n:.0f} weight updates per "
+            f"sample, {self.seconds:.2f} s>"
+        )
 
 
 class Simulator:
@@ -87,8 +98,16 @@ class Simulator:
         Before anything is simulated.
     """
 
-    def __init__(self, network: Network, *, record: Sequence[Any] | None = None, to: Any = None,
-                 ties: str = "pre_first", window: float | None = None, overwrite: bool = False) -> None:
+    def __init__(
+        self,
+        network: Network,
+        *,
+        record: Sequence[Any] | None = None,
+        to: Any = None,
+        ties: str = "pre_first",
+        window: float | None = None,
+        overwrite: bool = False,
+    ) -> None:
         if ties not in ("pre_first", "post_first"):
             raise ParameterError(f"Simulator.ties is {ties!r}; give 'pre_first' or 'post_first'.")
         if window is not None:
@@ -96,9 +115,9 @@ class Simulator:
             if not window > 0:
                 raise ParameterError(f"Simulator.window is {window}; give a positive time in seconds.")
         self.network, self.ties, self.window = network, ties, window
-        self.requests = [Spikes(p) for p in network.populations.values()] if record is None else list(record)
+        self.requests: list[Any] = [Spikes(p) for p in network.populations.values()] if record is None else list(record)
         for request in check_requests(self.requests):
-            owner = request.projection if isinstance(request, Weights) else request.population
+            owner: Any = request.projection if isinstance(request, Weights) else request.population
             if owner not in [*network.populations.values(), *network.projections.values()]:
                 raise RecordingError(f"{request!r} records {owner!r}, which does not belong to this network.")
         self.built = build(network, ties=ties, window=window)
@@ -109,8 +128,13 @@ class Simulator:
         if to is not None:
             from .io import Writer
 
-            self._writer = Writer(to, network=network.describe(), provenance=provenance(network),
-                                  rules=rule_sources(network), overwrite=overwrite)
+            self._writer = Writer(
+                to,
+                network=network.describe(),
+                provenance=provenance(network),
+                rules=rule_sources(network),
+                overwrite=overwrite,
+            )
 
     @property
     def t(self) -> float:
@@ -164,7 +188,9 @@ class Simulator:
         names = sorted(pop.model.states("cell"), key=lambda s: s != getattr(pop.model, "potential", None))
         block = self.built.blocks[list(self.network.populations).index(name)]
         clock = self.built.clock
-        return read_state(block, variable, names, clock[exact.NOW], clock[exact.W0], slice(None) if ids is None else ids)
+        return read_state(
+            block, variable, names, clock[exact.NOW], clock[exact.W0], slice(None) if ids is None else ids
+        )
 
     def _projection(self, projection: Projection | str) -> Any:
         name = projection if isinstance(projection, str) else projection.name
@@ -286,12 +312,16 @@ class Simulator:
         """
         x = np.ascontiguousarray(samples, dtype=np.float32)
         if x.ndim != 2 or x.shape[1] != len(into):
-            raise ParameterError(f"present: samples has shape {x.shape}; population {into.name!r} needs (n, {len(into)}).")
+            raise ParameterError(
+                f"present: samples has shape {x.shape}; population {into.name!r} needs (n, {len(into)})."
+            )
         if not np.isfinite(x).all():
             raise ParameterError(f"present: samples contains {x[~np.isfinite(x)][0]}; give finite values, 0 to 1.")
         if not isinstance(into.model, Source) or "x" not in into.model.states("cell"):
-            raise NetworkError(f"present: population {into.name!r} has model {into.model!r}; give one with an encoder, "
-                               "such as Latency or Rate.")
+            raise NetworkError(
+                f"present: population {into.name!r} has model {into.model!r}; give one with an encoder, "
+                "such as Latency or Rate."
+            )
         if isinstance(readout.model, Source):
             raise NetworkError(f"present: readout {readout.name!r} is a source; give a population that integrates.")
         check_unit("present: duration", duration, "s")
@@ -301,8 +331,10 @@ class Simulator:
         if labels is not None and y.shape != (x.shape[0],):
             raise ParameterError(f"present: labels has shape {y.shape}, expected ({x.shape[0]},), one per sample.")
         if y.size and (y.min() < 0 or y.max() >= len(readout)):
-            raise ParameterError(f"present: labels run from {y.min()} to {y.max()}; readout {readout.name!r} has "
-                                 f"{len(readout)} neurons, so give 0 to {len(readout) - 1}.")
+            raise ParameterError(
+                f"present: labels run from {y.min()} to {y.max()}; readout {readout.name!r} has "
+                f"{len(readout)} neurons, so give 0 to {len(readout) - 1}."
+            )
         if learn and labels is None:
             raise ParameterError("present: learning needs labels; give them, or learn=False.")
         index = np.arange(x.shape[0]) if order is None else np.ascontiguousarray(order, dtype=np.int64)
@@ -330,8 +362,28 @@ class Simulator:
             while state[presenting.SAMPLE] < hi:
                 until = min(hi, int(state[presenting.SAMPLE]) + 512)
                 why = presenting.present(
-                    built.blocks, built.groups, teachers, ro, cell_x, built.queues, built.wiring, built.clock, built.reg,
-                    state, x, y, index, duration, learn, record, self.presented, out, loss, error, until)
+                    built.blocks,
+                    built.groups,
+                    teachers,
+                    ro,
+                    cell_x,
+                    built.queues,
+                    built.wiring,
+                    built.clock,
+                    built.reg,
+                    state,
+                    x,
+                    y,
+                    index,
+                    duration,
+                    learn,
+                    record,
+                    self.presented,
+                    out,
+                    loss,
+                    error,
+                    until,
+                )
                 if why == exact.GROW:
                     grow(built)
                 elif why == exact.FLUSH:
@@ -356,22 +408,29 @@ class Simulator:
             else:
                 built = [self.built, *(_twin(self.built, self.ties, self.window) for _ in range(parts - 1))]
                 with ThreadPoolExecutor(parts) as threads_:
-                    jobs = [threads_.submit(work, built[p], bounds[p], bounds[p + 1], meter if p == 0 else meters.NoProgress())
-                            for p in range(parts)]
+                    jobs = [
+                        threads_.submit(
+                            work, built[p], bounds[p], bounds[p + 1], meter if p == 0 else meters.NoProgress()
+                        )
+                        for p in range(parts)
+                    ]
                     for job in jobs:
                         job.result()
         self.presented += n
         self._time_presented += n * duration
-        counts = {key: sum(t[1][key] for t in totals) for key in totals[0][1]} if totals else {}
-        fired = sum(t[0] for t in totals)
-        spikes = {name: int(fired[o : o + len(self.network.populations[name])].sum())
-                  for name, o in self.built.offset.items()}
+        counts = {key: np.sum([t[1][key] for t in totals], axis=0) for key in totals[0][1]}
+        fired: np.ndarray = np.sum([t[0] for t in totals], axis=0)
+        spikes = {
+            name: int(fired[o : o + len(self.network.populations[name])].sum()) for name, o in self.built.offset.items()
+        }
         events = int(sum(c[rows.N_EVENTS] for c in counts.values()))
         updates = int(sum(c[rows.N_SIGNAL] + c[rows.N_ON_POST] for c in counts.values()))
-        ledger = ledger_of(self.built, None, duration, fired=fired, counts=counts, presentations=n, learn=learn,
-                           readout=readout)
-        result = Presentations(out, y[index] if y.size else None, loss, spikes, events, updates, ledger,
-                               time.perf_counter() - began)
+        ledger = ledger_of(
+            self.built, None, duration, fired=fired, counts=counts, presentations=n, learn=learn, readout=readout
+        )
+        result = Presentations(
+            out, y[index] if y.size else None, loss, spikes, events, updates, ledger, time.perf_counter() - began
+        )
         if record:
             result.spike_times = _by_population(recorded, self.built)  # type: ignore[attr-defined]
         return result
@@ -430,12 +489,12 @@ def _teachers(built: Built, readout: Population) -> tuple[Any, ...]:
             if forward.size == 1 and not link.pathway.is_local:
                 raise NetworkError(
                     f"credit pathway {link.pathway!r} carries {link.pathway.carries}, but no projection leads from "
-                    f"{target.name!r} to {readout.name!r}. Connect them, or use a pathway of its own weights such as DFA."
+                    f"{target.name!r} to {readout.name!r}. Connect them, or use DFA."
                 )
             teachers.append((presenting.CREDIT, link.pathway, fixed, forward, np.zeros(len(target))))
         else:
             raise NetworkError(
-                f"Rule {projection.rule!r} of projection {projection.projection.name!r} needs a learning signal, but no "
+                f"Rule {projection.rule!r} of projection {projection.projection.name!r} needs a signal, but no "
                 f"credit pathway leads from {readout.name!r} to {target.name!r}. Add net.credit(pathway, "
                 f"error={readout.name}, to={target.name})."
             )
@@ -546,8 +605,9 @@ class _Taker:
                 data = every[request.population.name]
                 if request.ids is not None:
                     keep = np.isin(data.ids, request.ids)
-                    data = SpikeData(data.population, data.size, data.times[keep], data.ids[keep],
-                                     recorded=np.asarray(request.ids))
+                    data = SpikeData(
+                        data.population, data.size, data.times[keep], data.ids[keep], recorded=np.asarray(request.ids)
+                    )
                 found[request.population.name] = data
         return found
 
@@ -595,9 +655,17 @@ class _Taker:
                 writer.ledger(ledger.to_json())
             writer.flush()
         network = self.sim.network
-        return Result(spikes=self._spikes(self.raw), states=states, weights=weights, duration=duration, t_start=t_start,
-                      ledger=ledger, provenance=provenance(network), network=network.describe(),
-                      rules=rule_sources(network))
+        return Result(
+            spikes=self._spikes(self.raw),
+            states=states,
+            weights=weights,
+            duration=duration,
+            t_start=t_start,
+            ledger=ledger,
+            provenance=provenance(network),
+            network=network.describe(),
+            rules=rule_sources(network),
+        )
 
 
 __all__ = ["Presentations", "Simulator"]

@@ -50,7 +50,7 @@ class _Number(float):
     def __rtruediv__(self, o: Any) -> _Number:
         return self._count("exp", float(o) / (float(self) or 1.0), o)
 
-    def __pow__(self, o: Any) -> _Number:
+    def __pow__(self, o: Any, mod: None = None) -> Any:
         return self._count("exp", float(self) ** float(o), o)
 
     def __neg__(self) -> _Number:
@@ -80,6 +80,10 @@ class _Number(float):
 class _Record:
     """A record that counts reads and writes of its fields; within one call a field is fetched once."""
 
+    _values: dict[str, float]
+    _how: tuple[int, str, _Tally]
+    _seen: tuple[set[str], set[str]]
+
     def __init__(self, values: dict[str, float], level: int, kind: str, tally: _Tally) -> None:
         object.__setattr__(self, "_values", values)
         object.__setattr__(self, "_how", (level, kind, tally))
@@ -90,7 +94,7 @@ class _Record:
             return "w_write" if write else "w_read"
         return self._how[1]
 
-    def __getattr__(self, name: str) -> _Number:
+    def __getattr__(self, name: str) -> Any:
         level, _, tally = self._how
         read, written = self._seen
         if name not in read and name not in written and level == _SYNAPSE:
@@ -109,9 +113,9 @@ class _Record:
 def tally(rule: Rule, hook: str) -> dict[str, int]:
     """Operations of one call: add, mul, exp (also divisions), words of syn and cell state, w_read, w_write.
 
-    In on_pre, on_post, on_signal and on_end, what depends on the row only (the time, the presynaptic record) is computed
-    once per row and is not charged to each synapse; in pre_spike and post_spike everything counts, and a decaying trace
-    is charged its exponential.
+    In on_pre, on_post, on_signal and on_end, what depends on the row only (the time, the presynaptic record) is
+    computed once per row and is not charged to each synapse; in pre_spike and post_spike everything counts, and
+    a decaying trace is charged its exponential.
     """
     counts = _Tally()
     per_neuron = hook in ("pre_spike", "post_spike")
@@ -138,6 +142,8 @@ def tally(rule: Rule, hook: str) -> dict[str, int]:
     if hook == "on_signal":
         counts["cell"] += 1  # the signal itself is fetched
     if per_neuron:
-        counts["exp"] += sum(st.decay is not None and math.isfinite(getattr(rule, st.decay))
-                             for st in rule.states(hook.split("_")[0]).values())
+        counts["exp"] += sum(
+            st.decay is not None and math.isfinite(getattr(rule, st.decay))
+            for st in rule.states(hook.split("_")[0]).values()
+        )
     return dict(counts)

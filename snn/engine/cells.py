@@ -19,7 +19,9 @@ from .rng import uniform_u64
 from .types import at, view
 
 ONE = Kind("one")  # (kind, model, g0, g1, x, v_inf, gap, v_reset, t_ref, scalars[tau, E, soft, uniform], kept, start)
-MANY = Kind("many")  # (kind, model, g0, g1, x, v_inf, gap, v_reset, t_ref, scalars, taus, rates, gains, f, d, K, g, start)
+MANY = Kind(
+    "many"
+)  # (kind, model, g0, g1, x, v_inf, gap, v_reset, t_ref, scalars, taus, rates, gains, f, d, K, g, start)
 CLOSED = Kind("closed")  # (kind, model, g0, g1, states, fields, t_ref, t_last, held, start)
 GIVEN = Kind("given")  # as SOURCE; its spikes are in the wiring
 SOURCE = Kind("source")  # (kind, model, g0, g1, states, fields, next_t, last_t, n_fired, key)
@@ -314,6 +316,7 @@ def _closed_reach(b, j, port, w, t, f, w0, w1, next_t, heap_t, heap_i, m):
 
 # --------------------------------------------------------------------------------------------------------- dispatch
 
+
 def _nothing_open(b, w0, before, w1, next_t, heap_t, heap_i, m):
     return m
 
@@ -332,7 +335,6 @@ def _source_fire(b, j, t, w0):
 
 def _source_release(b, j, t, w0):
     pass
-
 
 
 def _one_reset(b, presentation):
@@ -376,10 +378,16 @@ def source_next(b, j, t, k):
 
 reset_cells = by_kind(one=_one_reset, many=_many_reset, closed=_closed_reset, source=_source_reset, given=_given_reset)
 open_cells = by_kind(one=_one_open, many=_many_open, closed=_closed_open, source=_nothing_open, given=_nothing_open)
-crossing = by_kind(one=_one_crossing, many=_many_crossing, closed=_closed_crossing, source=_never_crossing, given=_never_crossing)
-confirm = by_kind(one=_one_confirm, many=_many_confirm, closed=_closed_confirm, source=_never_confirm, given=_never_confirm)
+crossing = by_kind(
+    one=_one_crossing, many=_many_crossing, closed=_closed_crossing, source=_never_crossing, given=_never_crossing
+)
+confirm = by_kind(
+    one=_one_confirm, many=_many_confirm, closed=_closed_confirm, source=_never_confirm, given=_never_confirm
+)
 fire = by_kind(one=_one_fire, many=_many_fire, closed=_closed_fire, source=_source_fire, given=_source_fire)
-release = by_kind(one=_one_release, many=_many_release, closed=_closed_release, source=_source_release, given=_source_release)
+release = by_kind(
+    one=_one_release, many=_many_release, closed=_closed_release, source=_source_release, given=_source_release
+)
 potential = by_kind(one=_one_potential, many=_many_potential, closed=_closed_potential)
 prepare = by_kind(one=_one_prepare, many=_many_prepare, closed=_closed_prepare)
 reach = by_kind(one=_one_reach, many=_many_reach, closed=_closed_reach)

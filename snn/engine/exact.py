@@ -15,12 +15,51 @@ from .rows import R1, arrive, learn_post, learn_row, settle_all
 
 # Positions in the clock (float64) and in the registers (int64).
 NOW, W0, W1, LAST_W0, PENDING_T, H = range(6)
-PHASE, WINDOW, N_CROSS, N_RELEASE, N_SIDE, I_CUR, N_CUR, N_FREE, N_REC, I_GIVEN, N_PENDING, I_SRC, N_SRC, POST_FIRST, WATCHING, MAX_ROWS = range(16)
+(
+    PHASE,
+    WINDOW,
+    N_CROSS,
+    N_RELEASE,
+    N_SIDE,
+    I_CUR,
+    N_CUR,
+    N_FREE,
+    N_REC,
+    I_GIVEN,
+    N_PENDING,
+    I_SRC,
+    N_SRC,
+    POST_FIRST,
+    WATCHING,
+    MAX_ROWS,
+) = range(16)
 # Why `advance` returned.
 DONE, GROW, FLUSH, WATCH = range(4)
 # Positions in the queues.
-(POOL_T, POOL_R, POOL_NEXT, FREE, BIN_HEAD, BIN_TAIL, CUR_T, CUR_R, SIDE_T, SIDE_R, CROSS_T, CROSS_I, REL_T, REL_I,
- REC_T, REC_I, PENDING_R, SRC_T, SRC_I, TMP_T, TMP_I, BUCKETS) = range(22)
+(
+    POOL_T,
+    POOL_R,
+    POOL_NEXT,
+    FREE,
+    BIN_HEAD,
+    BIN_TAIL,
+    CUR_T,
+    CUR_R,
+    SIDE_T,
+    SIDE_R,
+    CROSS_T,
+    CROSS_I,
+    REL_T,
+    REL_I,
+    REC_T,
+    REC_I,
+    PENDING_R,
+    SRC_T,
+    SRC_I,
+    TMP_T,
+    TMP_I,
+    BUCKETS,
+) = range(22)
 # Positions in the wiring.
 ROW_DELAY, OUT_PTR, OUT_R0, OUT_R1, GIVEN_T, GIVEN_I, COUNTS, NEXT_T, WATCH_ROW, WATCH_CELL = range(10)
 
@@ -39,7 +78,8 @@ def _any_row(groups, r, t, w0, w1, next_t, heap_t, heap_i, m):
         return lambda groups, r, t, w0, w1, next_t, heap_t, heap_i, m: m
     if len(groups) == 1:
         return lambda groups, r, t, w0, w1, next_t, heap_t, heap_i, m: arrive(
-            groups[0], r, t, w0, w1, next_t, heap_t, heap_i, m)
+            groups[0], r, t, w0, w1, next_t, heap_t, heap_i, m
+        )
 
     def walk(groups, r, t, w0, w1, next_t, heap_t, heap_i, m):
         if r < groups[0][R1]:

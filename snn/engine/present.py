@@ -265,8 +265,27 @@ def reset_queues(q, n, clock, reg):
 
 @entry
 def present(
-    blocks, groups, teachers, readout, x, q, n, clock, reg, progress, samples, labels, order, duration, learn, record,
-    first, out, loss, error, until,
+    blocks,
+    groups,
+    teachers,
+    readout,
+    x,
+    q,
+    n,
+    clock,
+    reg,
+    progress,
+    samples,
+    labels,
+    order,
+    duration,
+    learn,
+    record,
+    first,
+    out,
+    loss,
+    error,
+    until,
 ):
     """Show samples order[progress[SAMPLE]:until]; returns why it stopped, like :func:`advance`."""
     n_out = readout[3] - readout[2]
@@ -312,5 +331,3 @@ def present(
         if record and reg[N_REC] > q[REC_T].size // 2:
             return FLUSH
     return DONE
-
-

@@ -394,5 +394,3 @@ def arrive(g, r, t, w0, w1, next_t, heap_t, heap_i, m):
     g[COUNT][N_ARRIVALS] += 1
     g[COUNT][N_EVENTS] += g[PTR][lr + 1] - g[PTR][lr]
     return deliver(g, lr, t, w0, w1, next_t, heap_t, heap_i, m)
-
-

@@ -245,9 +245,7 @@ class ViewType(types.Type):
 @register_model(ViewType)
 class _ViewModel(models.StructModel):
     def __init__(self, manager: Any, fe_type: ViewType) -> None:
-        super().__init__(
-            manager, fe_type, [("arrays", fe_type.arrays), ("k", types.intp), ("g", fe_type.factors)]
-        )
+        super().__init__(manager, fe_type, [("arrays", fe_type.arrays), ("k", types.intp), ("g", fe_type.factors)])
 
 
 @infer_getattr
@@ -308,7 +306,7 @@ class View:
         object.__setattr__(self, "_k", k)
         object.__setattr__(self, "_g", g)
 
-    def __getattr__(self, name: str) -> float:
+    def __getattr__(self, name: str) -> Any:
         try:
             i, g = self._lookup[name]
         except KeyError:

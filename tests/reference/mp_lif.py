@@ -99,7 +99,7 @@ def simulate(
         for j in range(n):
             predict(j, mp.mpf(0))
         while queue and queue[0][0] < end:
-            t, kind, i, k, j, x = heapq.heappop(queue)
+            t, kind, _, k, j, x = heapq.heappop(queue)
             if kind == crossing:
                 if k != version[j]:
                     continue

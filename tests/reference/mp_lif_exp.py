@@ -10,6 +10,7 @@ Independent of the package: scalars, one heap, no records, no plugins.
 from __future__ import annotations
 
 import heapq
+import itertools
 from collections.abc import Sequence
 from typing import Any
 
@@ -74,7 +75,7 @@ def zeros(terms: Terms, end: Any) -> list[Any]:
         return []
     edges = [mp.mpf(0), *zeros(_reduced(terms), end), end]
     found = []
-    for a, b in zip(edges[:-1], edges[1:], strict=True):
+    for a, b in itertools.pairwise(edges):
         fa, fb = value(terms, a), value(terms, b)
         if fa * fb < 0:
             found.append(_root(terms, a, b, rising=bool(fb > 0)))
@@ -105,9 +106,7 @@ def potential(v: Any, v_inf: Any, tau_m: Any, currents: Sequence[tuple[Any, Any]
     return terms
 
 
-def first_crossing(
-    v: Any, v_inf: Any, v_thresh: Any, tau_m: Any, currents: Sequence[tuple[Any, Any]], end: Any
-) -> Any:
+def first_crossing(v: Any, v_inf: Any, v_thresh: Any, tau_m: Any, currents: Sequence[tuple[Any, Any]], end: Any) -> Any:
     """Earliest t in [0, end) with v(t) >= v_thresh; inf if there is none."""
     if v >= v_thresh:
         return mp.mpf(0)

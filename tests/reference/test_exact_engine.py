@@ -18,10 +18,17 @@ def recurrent(model, scale, rule=None, delay=None, seed=3):
     cells = net.population("cells", model, 30, init={"v": uniform(0, 0.9)})
     net.connect(inputs, cells, fixed_probability(0.5), weight=0.4 * scale)
     delay = uniform(0.5 * ms, 3 * ms) if delay is None else delay
-    net.connect(cells, cells, fixed_probability(0.3, self_connections=False),
-                weight=normal(0.15 * scale, 0.05 * scale), delay=delay, rule=rule)
-    net.connect(cells, cells, fixed_probability(0.2, self_connections=False), weight=-0.3 * scale, delay=1.1 * ms,
-                port="inh")
+    net.connect(
+        cells,
+        cells,
+        fixed_probability(0.3, self_connections=False),
+        weight=normal(0.15 * scale, 0.05 * scale),
+        delay=delay,
+        rule=rule,
+    )
+    net.connect(
+        cells, cells, fixed_probability(0.2, self_connections=False), weight=-0.3 * scale, delay=1.1 * ms, port="inh"
+    )
     return net
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from typing import Any
 
@@ -29,7 +30,7 @@ def wiring(n: int, seed: int) -> dict[str, Any]:
 
 
 def compare(spikes: list[tuple[Any, int]], times: list[tuple[float, int]]) -> None:
-    assert len(spikes) > 60
+    assert len(spikes) > 40
     assert [i for _, i in spikes] == [i for _, i in times]
     assert max(abs(float(t - mp.mpf(s))) for (t, _), (s, _) in zip(spikes, times, strict=True)) < ROUNDING
 
@@ -39,8 +40,8 @@ def test_a_driven_neuron_fires_at_the_interval_that_its_closed_form_gives():
     with mp.workdps(50):
         tau, t_ref, v_reset = mp.mpf(20e-3), mp.mpf(3e-3), mp.mpf(-0.2)
         expected = t_ref + tau * mp.log((mp.mpf(1.5) - v_reset) / mp.mpf(0.5))
-        intervals = [b - a for (a, _), (b, _) in zip(spikes[:-1], spikes[1:], strict=True)]
-        assert len(intervals) == 4
+        intervals = [b - a for (a, _), (b, _) in itertools.pairwise(spikes)]
+        assert len(intervals) == 6
         assert all(abs(interval - expected) < mp.mpf(10) ** -45 for interval in intervals)
 
 
@@ -77,7 +78,9 @@ def test_every_zero_of_a_sum_of_exponentials_is_found(seed):
     f = 0.01 * rng.normal() + (c * np.exp(-np.outer(grid, rates))).sum(axis=1)
     offset = float(f[-1] - (c * np.exp(-rates * grid[-1])).sum())
     changes = grid[np.flatnonzero(np.diff(np.sign(f)))]
-    terms = {mp.mpf(0): [mp.mpf(offset)]} | {mp.mpf(float(r)): [mp.mpf(float(x))] for r, x in zip(rates, c, strict=True)}
+    terms = {mp.mpf(0): [mp.mpf(offset)]} | {
+        mp.mpf(float(r)): [mp.mpf(float(x))] for r, x in zip(rates, c, strict=True)
+    }
     found = [float(t) for t in mp_lif_exp.zeros(terms, mp.mpf(5))]
     assert found == pytest.approx(changes.tolist(), abs=5.0 / 200_000)
 
@@ -96,14 +99,16 @@ def test_twin_spikes_are_those_of_a_recurrent_delta_network_in_50_digits(seed, t
     compare(expected, [(t, i) for t, _, i in simulate(net, 0.3).spikes])
 
 
-@pytest.mark.parametrize(("tau_exc", "t_ref"), [(5 * ms, 0.0), (3 * ms, 2.5 * ms), (20 * ms, 1 * ms)])
+@pytest.mark.parametrize(
+    ("tau_exc", "t_ref"), [(5 * ms, 0.0), (3 * ms, 2.5 * ms), (20 * ms, 1 * ms), (20.01 * ms, 0.0)]
+)
 def test_twin_spikes_are_those_of_a_network_with_exponential_currents_in_30_digits(tau_exc, t_ref):
     n, rng = 6, np.random.default_rng(7)
     wires = wiring(n, 5)
     inhibitory = wires["source"] >= n - 2
     weight = np.where(inhibitory, -0.5, 0.4) * rng.uniform(0.5, 1.5, inhibitory.size)
     drive, v0 = rng.uniform(0.8, 1.4, n), rng.uniform(0.0, 0.9, n)
-    times, ids = np.sort(rng.uniform(0.0, 0.2, 60)), rng.integers(n, size=60)
+    times, ids = np.sort(rng.uniform(0.0, 0.2, 150)), rng.integers(n, size=150)
     expected = mp_lif_exp.simulate(
         n, **wires, weight=weight, duration=0.2, port=inhibitory, tau_exc=tau_exc, t_ref=t_ref, drive=drive, v0=v0,
         given=[(t, i, 0, 0.9) for t, i in zip(times, ids, strict=True)],

@@ -69,7 +69,7 @@ def test_uniform_at_stays_below_one_for_any_key_and_counter(key, counter):
         (uniform(-1.0, 3.0), stats.uniform(-1.0, 4.0)),
         (lognormal(2.0, 0.5), stats.lognorm(0.5, scale=2.0)),
     ],
-    ids=repr,
+    ids=["normal", "normal from below", "normal between", "uniform", "lognormal"],
 )
 def test_samples_follow_the_distribution_of_scipy(distribution, reference):
     values = distribution.sample(Streams(1).generator("weight", "test"), N)
