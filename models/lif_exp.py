@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 
-from snn.crossing import first_crossing
 from snn.plugin import Model, Modes, param, state
 from snn.units import ms
 
@@ -80,22 +79,48 @@ class LIFExp(Model):
         self.receive(cell, port, w)
 
     def time_to_threshold(self, cell: Any) -> float:
-        if cell.v >= self.v_thresh:
-            return 0.0
-        tau_e = self.tau_exc if abs(self.tau_exc / self.tau_m - 1.0) > _CLOSE else self.tau_m * (1.0 + _CLOSE)
-        tau_i = self.tau_inh if abs(self.tau_inh / self.tau_m - 1.0) > _CLOSE else self.tau_m * (1.0 + _CLOSE)
-        b = self.r_m * cell.i_exc * tau_e / (tau_e - self.tau_m)
-        c = self.r_m * cell.i_inh * tau_i / (tau_i - self.tau_m)
+        """Walks as :func:`snn.crossing.first_crossing` does, on v itself, so that equal time constants need no care.
+
+        With D = v_inf + r_m (i_exc + i_inh), v'' = (D' - v') / tau_m; on [a, b] each term of D' is monotone, and v'
+        is at least min(v'(a), 0) + (b - a) min(D', 0) / tau_m, which bounds v'' from above.
+        """
         v_inf = self.v_rest + self.drive
         # After 60 of the longest time constants nothing moves any more in double precision.
-        horizon = 60.0 * max(self.tau_m, self.tau_exc, self.tau_inh)
-        return first_crossing(
-            v_inf - self.v_thresh,
-            (cell.v - v_inf - b - c, b, c),
-            (1.0 / self.tau_m, 1.0 / tau_e, 1.0 / tau_i),
-            0.0,
-            horizon,
-        )
+        end = 60.0 * max(self.tau_m, self.tau_exc, self.tau_inh)
+        tiny = 4e-16 * (abs(v_inf) + abs(cell.v) + abs(self.v_thresh))
+        a = 0.0
+        span = end
+        while True:
+            e = self.r_m * cell.i_exc
+            i = self.r_m * cell.i_inh
+            v = v_inf + (cell.v - v_inf) * math.exp(-a / self.tau_m)
+            v += e * response(self.tau_m, self.tau_exc, a) + i * response(self.tau_m, self.tau_inh, a)
+            f = v - self.v_thresh
+            if f >= 0.0:
+                return a
+            if a >= end:
+                return math.inf
+            b = min(a + span, end)
+            e *= math.exp(-a / self.tau_exc)
+            i *= math.exp(-a / self.tau_inh)
+            slope = (v_inf + e + i - v) / self.tau_m
+            e_a, i_a = -e / self.tau_exc, -i / self.tau_inh
+            e_b, i_b = e_a * math.exp((a - b) / self.tau_exc), i_a * math.exp((a - b) / self.tau_inh)
+            most = max(e_a, e_b) + max(i_a, i_b)
+            least = min(e_a, e_b) + min(i_a, i_b)
+            bend = (most - min(slope, 0.0) - (b - a) * min(least, 0.0) / self.tau_m) / self.tau_m
+            disc = slope * slope - 2.0 * bend * f
+            step = math.inf
+            if disc >= 0.0 and slope + math.sqrt(disc) > 0.0:
+                step = -2.0 * f / (slope + math.sqrt(disc))
+            if step > b - a:
+                a = b
+                span = 2.0 * span
+            elif step <= 4e-16 * a or (-f <= tiny and slope > 0.0):
+                return a + step
+            else:
+                a += step
+                span = min(span, 4.0 * step)
 
     def fire(self, cell: Any) -> None:
         cell.v = self.v_reset

@@ -268,9 +268,8 @@ def main() -> int:
         f"Under the prices' bands DFA costs less per sample than sparsity-aware backprop in "
         f"{100 * a.odds_below(b):.0f} % of 1000 draws."
     )
-    print(
-        f"\n{args.out / 'demo.json'}  the table\n{args.out / 'demo.h5'}    spikes, weights, ledger, provenance: snn.load(path)"
-    )
+    print(f"\n{args.out / 'demo.json'}  the table")
+    print(f"{args.out / 'demo.h5'}    spikes, weights, ledger, provenance: snn.load(path)")
     for path in paths:
         print(path)
     print(f"took {time.perf_counter() - began:.0f} s")

@@ -960,6 +960,8 @@ def _read_source(plugin: Plugin, method: str, records: Mapping[int, tuple[str, s
         tree = ast.parse(textwrap.dedent(inspect.getsource(function)))
     except (OSError, TypeError, SyntaxError):
         return  # Typed at a prompt or made at run time: the trial on records has to do.
+    if not isinstance(tree.body[0], ast.FunctionDef) or tree.body[0].name != function.__name__:
+        return  # The file has been edited since it was imported.
     arguments = list(inspect.signature(function).parameters)
     name = type(plugin).__name__
     for node in ast.walk(tree):

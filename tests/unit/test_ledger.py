@@ -1,0 +1,109 @@
+"""Counts by hand, prices by the table."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from models import LIF, SpikeTimes
+from models.backprop import MLP
+from rules import PairSTDP
+from snn import Network, ParameterError, Simulator, from_arrays, ms
+from snn.ledger import Ledger, PriceBook
+
+
+def test_three_neurons_cost_what_was_counted_by_hand():
+    """One input fires three times onto two cells; the first weight makes its cell fire at each arrival, the second never."""
+    net = Network(1)
+    inputs = net.population("inputs", SpikeTimes([0, 0, 0], [1 * ms, 11 * ms, 21 * ms]), 1)
+    cells = net.population("cells", LIF(), 2)
+    rule = PairSTDP(a_plus=0.0, a_minus=0.0, w_max=2.0)
+    net.connect(inputs, cells, from_arrays([0, 0], [0, 1]), weight=[1.5, 0.01], delay=1 * ms, rule=rule, name="in")
+    sim = Simulator(net)
+    result = sim.run(30 * ms)
+    sim.weights("in")
+    ledger = result.ledger
+    assert [len(result.spikes[n].times) for n in ("inputs", "cells")] == [3, 3]
+    counts = {(phase, op): ledger.total(op, phase) for (phase, _, op, _), _ in ledger}
+    assert counts["forward", "spike_emit"] == 6
+    assert counts["forward", "syn_ac"] == 3 * 2
+    assert counts["forward", "w_read"] == 3 * 2
+    assert counts["forward", "state_rw"] == 2 * 3 * 2
+    assert counts["control", "queue"] == 2 * 3
+    # on_pre: a_minus * y, subtraction, comparison with w_min, per delivery.
+    assert counts["trace", "w_write"] == 3 * 2
+
+
+def test_forward_counts_equal_a_recount_of_every_spike():
+    rng = np.random.default_rng(4)
+    net = Network(1)
+    times, ids = np.sort(rng.uniform(0, 0.2, 100)), rng.integers(0, 5, 100)
+    inputs = net.population("inputs", SpikeTimes(ids, times), 5)
+    cells = net.population("cells", LIF(drive=1.2), 4)
+    source, target = np.nonzero(rng.random((5, 4)) < 0.6)
+    net.connect(inputs, cells, from_arrays(source, target), weight=0.05, delay=3 * ms)
+    ledger = Simulator(net).run(0.2).ledger
+    # Brute force: one by one, each spike that arrives before the end.
+    expected = sum(int(np.sum(source == i)) for i, t in zip(ids, times, strict=True) if t + 3 * ms < 0.2)
+    assert ledger.total("syn_ac", "forward") == expected
+
+
+def test_ledger_survives_json():
+    ledger = Ledger(samples=3, updates=7, transport="W^T", held_bytes=5)
+    ledger.add("forward", "a->b", "mac", 12)
+    ledger.add("update", "a->b", "w_write", 4, 4096)
+    again = Ledger.from_json(ledger.to_json())
+    assert again == ledger
+
+
+def test_bill_uses_published_prices():
+    ledger = Ledger(samples=1)
+    ledger.add("forward", "layer", "mac", 397_000)
+    ledger.add("forward", "layer", "syn_ac", 1000)
+    # Horowitz (2014): multiply 3.7 pJ and add 0.9 pJ at 45 nm.
+    assert ledger.price("horowitz45-fp32").pj() == pytest.approx(397_000 * 4.6 + 900)
+    assert ledger.price("unit").pj() == 2 * 397_000 + 1000
+
+
+def test_memory_is_priced_by_the_size_of_its_array():
+    book = PriceBook.load("horowitz45-fp32")
+    prices = [book.unit_price("word", n)[1].pj for n in (4, 8192, 8193, 2**20, 2**20 + 1)]
+    assert prices == [5.0, 5.0, 10.0, 50.0, 650.0]
+
+
+def test_operation_without_a_price_is_listed_with_its_count():
+    ledger = Ledger(samples=1)
+    ledger.add("control", "net", "queue", 42)
+    bill = ledger.price()
+    assert bill.unpriced == [("control", "net", "queue", 42)] and bill.pj() == 0.0
+    assert "unpriced" in bill.table()
+
+
+def test_unknown_book_names_the_known_ones():
+    with pytest.raises(ParameterError, match="horowitz45-fp32, unit"):
+        PriceBook.load("loihi9")
+
+
+def test_dense_backprop_costs_the_closed_form():
+    mlp = MLP((4, 3, 2), seed=1).fit(np.ones((5, 4)), np.zeros(5, int), epochs=2)
+    ledger = mlp.ledger("dense")
+    assert ledger.samples == 10
+    assert ledger.total("mac", "forward") == 10 * (4 * 3 + 3 * 2)
+    assert ledger.total("mac", "credit") == 10 * 3 * 2
+    assert ledger.total("w_write", "update") == 10 * (4 * 3 + 3 * 2)
+
+
+def test_backprop_descends_the_gradient_of_its_loss():
+    rng = np.random.default_rng(0)
+    mlp, x, h = MLP((4, 3, 2), seed=3), rng.random(4) + 0.1, 1e-6
+    g1, g2 = mlp.gradients(x, 1)
+    for weights, gradient in ((mlp.w1, g1), (mlp.w2, g2)):
+        for index in np.ndindex(weights.shape):
+            keep = weights[index]
+            weights[index] = keep + h
+            up = mlp.loss(x, 1)
+            weights[index] = keep - h
+            down = mlp.loss(x, 1)
+            weights[index] = keep
+            # Central differences: error of order h^2 plus rounding / h.
+            assert gradient[index] == pytest.approx((up - down) / (2 * h), rel=1e-5, abs=1e-9)
