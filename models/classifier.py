@@ -89,11 +89,7 @@ class LatencyClassifier:
     def fit(self, samples: Any, labels: Any, epochs: int, meter: Any = None) -> list[Presentations]:
         """Train for some passes in random order; the learning rates fall to zero along half a cosine."""
         rng = np.random.Generator(np.random.Philox(self.seed))
-        start = {
-            p.name: p.rule.params()["eta"]
-            for p in self.network.projections.values()
-            if p.rule is not None
-        }
+        start = {p.name: p.rule.params()["eta"] for p in self.network.projections.values() if p.rule is not None}
         passes = []
         for epoch in range(epochs):
             for name, eta in start.items():

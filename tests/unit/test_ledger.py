@@ -13,7 +13,7 @@ from snn.ledger import Ledger, PriceBook
 
 
 def test_three_neurons_cost_what_was_counted_by_hand():
-    """One input fires three times onto two cells; the first weight makes its cell fire at each arrival, the second never."""
+    """One input fires three times onto two cells; the first fires at each arrival, the second never."""
     net = Network(1)
     inputs = net.population("inputs", SpikeTimes([0, 0, 0], [1 * ms, 11 * ms, 21 * ms]), 1)
     cells = net.population("cells", LIF(), 2)

@@ -1,0 +1,78 @@
+"""Mistakes in plugins are named in the author's own line, before anything is compiled."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+from models import LIF
+from rules import PairSTDP
+from snn import Network, ParameterError, PluginError, Rule, Simulator, all_to_all, ms, param, state
+
+table = np.ones(3)
+
+
+class Misspelt(Rule):
+    tau: float = param(20 * ms, unit="s", above=0)
+    x = state("pre", decay="tau")
+
+    def on_pre(self, syn, pre, post, t):
+        syn.w += pre.trace
+
+
+class ReadsAnArray(Rule):
+    def on_pre(self, syn, pre, post, t):
+        syn.w += table[0]
+
+
+def network(rule):
+    net = Network(1)
+    cells = net.population("cells", LIF(drive=1.2), 3)
+    net.connect(cells, cells, all_to_all(), weight=0.1, delay=1 * ms, rule=rule)
+    return net
+
+
+def test_undeclared_state_is_named_with_the_line_and_what_is_declared():
+    with pytest.raises(PluginError, match=r"Misspelt\.on_pre \(.*test_plugins\.py:\d+\).*'trace'.*declared: x"):
+        Simulator(network(Misspelt()))
+
+
+def test_global_array_is_refused_because_compiled_code_would_freeze_it():
+    from snn.engine.digest import plugin_digest
+
+    with pytest.raises(PluginError, match="global 'table'"):
+        plugin_digest(ReadsAnArray)
+
+
+def test_time_in_milliseconds_is_refused_with_the_likely_fix():
+    with pytest.raises(ParameterError, match=r"PairSTDP\.tau_plus is 20 s.*Did you mean 20 \* ms"):
+        PairSTDP(tau_plus=20)
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf])
+def test_parameter_that_is_not_finite_is_refused(value):
+    with pytest.raises(ParameterError, match=r"LIF\.drive"):
+        LIF(drive=value)
+
+
+def test_decay_must_name_a_parameter():
+    with pytest.raises(PluginError, match="'tau_x', which is not a parameter"):
+
+        class Bad(Rule):
+            x = state("pre", decay="tau_x")
+
+
+def test_digest_changes_with_the_code_and_not_with_comments(tmp_path, monkeypatch):
+    from snn.engine.digest import digest
+
+    def load(body):
+        scope = {}
+        exec(body, scope)
+        return scope["f"]
+
+    a = load("def f(x):\n    return g(x) + 1\ndef g(x):\n    return 2 * x\n")
+    same = load("def f(x):\n    # a comment\n    return g(x) + 1\n\n\ndef g(x):\n    return 2 * x\n")
+    helper = load("def f(x):\n    return g(x) + 1\ndef g(x):\n    return 3 * x\n")
+    assert digest(a) == digest(same) != digest(helper)
