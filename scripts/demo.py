@@ -142,12 +142,12 @@ def table(rows: list[dict[str, Any]]) -> str:
 def show_one(net: LatencyClassifier, path: Path) -> Any:
     """Run the trained network freely on one test digit, recording everything, into the HDF5 file."""
     _, _, x_test, _ = digits()
-    from models import LIF, Latency, Readout
+    from models import Latency
 
     copy = Network(net.seed)
     inputs = copy.population("input", Latency(low=0.1), SIZES[0], init={"x": x_test[0]})
-    hidden = copy.population("hidden", LIF(soft_reset=True), SIZES[1])
-    readout = copy.population("readout", Readout(), SIZES[2])
+    hidden = copy.population("hidden", net.hidden.model, SIZES[1])
+    readout = copy.population("readout", net.readout.model, SIZES[2])
     w_in = net.sim.weights(net.into_hidden).reshape(SIZES[:2])
     w_out = net.sim.weights(net.into_readout).reshape(SIZES[1:])
     a = copy.connect(inputs, hidden, all_to_all(), weight=w_in)

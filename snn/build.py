@@ -527,7 +527,7 @@ def build(network: Network, *, ties: str = "pre_first", window: float | None = N
         window = float(np.clip(positive.min(), 0.25e-3, 2e-3)) if positive.size else 5e-3
     bins = math.ceil((float(row_delay.max()) if row_delay.size else 0.0) / window) + 2
     capacity = max(1024, 2 * max_rows + 16)
-    clock, reg = np.zeros(6), np.zeros(16, np.int64)
+    clock, reg = np.zeros(6), np.zeros(17, np.int64)
     clock[exact.H] = window
     reg[exact.MAX_ROWS] = max_rows
     reg[exact.POST_FIRST] = ties == "post_first"

@@ -40,7 +40,8 @@ class Population:
     model : Model or Source
     size : int
     init : dict
-        Initial values of state variables by name: float, (size,) array or Distribution.
+        Initial values of state variables by name: float, (size,) array or Distribution. A membrane potential
+            that is not given starts at the model's `v_rest`.
     """
 
     network: Network
@@ -149,7 +150,8 @@ class Network:
             An instance; a parameter given an array needs one value per neuron.
         size : int, >= 1
         init : dict, optional
-            Initial values of state variables by name: float, (size,) array or Distribution.
+            Initial values of state variables by name: float, (size,) array or Distribution. A membrane potential
+            that is not given starts at the model's `v_rest`.
         """
         _check_name("population", name, self.populations)
         where = f"population {name!r}"
@@ -165,6 +167,9 @@ class Network:
                     f"Give one number or {size} values."
                 )
         checked = {key: _initial(where, model, int(size), key, value) for key, value in (init or {}).items()}
+        if isinstance(model, Model) and model.potential in model.states("cell") and "v_rest" in model.params_declared:
+            # A cell starts at rest: 0 V would be far above the threshold of a model in volts.
+            checked.setdefault(model.potential, model.params()["v_rest"])
         made = _declare(Population, network=self, name=name, model=model, size=int(size), init=checked)
         self.populations[name] = made
         return made

@@ -480,6 +480,8 @@ def _teachers(built: Built, readout: Population) -> tuple[Any, ...]:
             forward = np.full(1, math.nan)
             for other in built.projections.values():
                 if other.projection.source is target and other.projection.target is readout:
+                    if link.pathway.is_local:
+                        break
                     if not other.dense or other.weight.size != len(target) * n_out:
                         raise NetworkError(
                             f"credit from {readout.name!r} to {target.name!r} reads the weights of projection "

@@ -32,7 +32,8 @@ NOW, W0, W1, LAST_W0, PENDING_T, H = range(6)
     POST_FIRST,
     WATCHING,
     MAX_ROWS,
-) = range(16)
+    FROZEN,
+) = range(17)
 # Why `advance` returned.
 DONE, GROW, FLUSH, WATCH = range(4)
 # Positions in the queues.
@@ -432,7 +433,9 @@ def advance(blocks, groups, q, n, clock, reg, stop):
                     r = q[CUR_R][reg[I_CUR]]
                     reg[I_CUR] += 1
                 reg[N_CROSS] = any_row(groups, r, t, w0, w1, next_t, q[CROSS_T], q[CROSS_I], reg[N_CROSS])
-                if reg[POST_FIRST] == 0:
+                if reg[FROZEN]:
+                    pass
+                elif reg[POST_FIRST] == 0:
                     any_learn(groups, r, t, w0)
                 else:
                     q[PENDING_R][reg[N_PENDING]] = r
@@ -468,7 +471,8 @@ def advance(blocks, groups, q, n, clock, reg, stop):
                 q[REC_I][reg[N_REC]] = gid
                 reg[N_REC] += 1
                 emit(q, n, clock, reg, gid, t)
-                every_post(groups, gid, t)
+                if reg[FROZEN] == 0:
+                    every_post(groups, gid, t)
                 if reg[WATCHING] and n[WATCH_CELL][gid]:
                     clock[NOW] = t
                     return WATCH

@@ -11,6 +11,7 @@ from .exact import (
     DONE,
     FLUSH,
     FREE,
+    FROZEN,
     GIVEN_T,
     I_CUR,
     I_GIVEN,
@@ -289,6 +290,7 @@ def present(
 ):
     """Show samples order[progress[SAMPLE]:until]; returns why it stopped, like :func:`advance`."""
     n_out = readout[3] - readout[2]
+    reg[FROZEN] = not learn
     while progress[SAMPLE] < until:
         s = progress[SAMPLE]
         sample = order[s]
@@ -330,4 +332,5 @@ def present(
         progress[SAMPLE] = s + 1
         if record and reg[N_REC] > q[REC_T].size // 2:
             return FLUSH
+    reg[FROZEN] = 0
     return DONE

@@ -39,8 +39,9 @@ from .jit import OPTIONS, kernel, specialise
 class PluginType(types.Type):
     """A plugin instance in a kernel; equal across processes as long as the code means the same."""
 
-    def __init__(self, cls: type[Plugin], name: str, code: str, fields: tuple[tuple[str, str], ...], at: bool) -> None:
-        self.cls, self.qualname, self.code, self.fields, self.at = cls, name, code, fields, at
+    def __init__(self, name: str, code: str, fields: tuple[tuple[str, str], ...], at: bool) -> None:
+        # No reference to the class: the index of the disk cache must stay readable when a class is gone.
+        self.qualname, self.code, self.fields, self.at = name, code, fields, at
         super().__init__(f"{name}[{code}]({','.join(f'{n}:{k}' for n, k in fields)}){'@' if at else ''}")
 
     @property
@@ -92,7 +93,7 @@ def plugin_type(plugin: Plugin) -> PluginType:
         for n, v in plugin.params().items()
         if v is not None
     )
-    return PluginType(cls, name, code, kinds, False)
+    return PluginType(name, code, kinds, False)
 
 
 @typeof_impl.register(Plugin)
@@ -158,7 +159,7 @@ def _register_method(name: str) -> None:
 def _at(context: Any, plugin: Any, j: Any) -> Any:
     if not any(kind == "a" for _, kind in plugin.fields):
         return plugin(plugin, j), lambda context, builder, sig, args: args[0]
-    seen = PluginType(plugin.cls, plugin.qualname, plugin.code, plugin.fields, True)
+    seen = PluginType(plugin.qualname, plugin.code, plugin.fields, True)
 
     def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
         source = cgutils.create_struct_proxy(plugin)(context, builder, value=args[0])

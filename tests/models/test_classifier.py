@@ -73,3 +73,17 @@ def test_labels_out_of_range_are_refused(digits):
 def test_three_factor_rule_without_credit_is_refused():
     with pytest.raises(NetworkError, match=r"Add net\.credit"):
         LatencyClassifier((4, 3, 2), ThreeFactor(), Delta(), None)
+
+
+def test_evaluation_between_two_trainings_changes_nothing(digits):
+    x, y = digits
+    one, two = classifier(), classifier()
+    for net, evaluate in ((one, False), (two, True)):
+        net.show(x[:50], y[:50], learn=True)
+        if evaluate:
+            before = net.sim.weights(net.into_hidden)
+            net.show(x[50:100], y[50:100])
+            assert net.sim.weights(net.into_hidden).tobytes() == before.tobytes()
+            net.sim.presented = 50  # the same stretch of the jitter's stream as without the evaluation
+        net.show(x[100:150], y[100:150], learn=True)
+    assert one.sim.weights(one.into_hidden).tobytes() == two.sim.weights(two.into_hidden).tobytes()
