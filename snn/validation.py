@@ -56,7 +56,9 @@ def driven_by_spikes(
     )
     cells.v = model.params()["v_rest"] * b2.volt
     source = b2.SpikeGeneratorGroup(n, ids, times * b2.second, clock=clock)
-    synapses = b2.Synapses(source, cells, on_pre=form["on_pre"][port], namespace={"w": weight * weight_unit}, clock=clock)
+    synapses = b2.Synapses(
+        source, cells, on_pre=form["on_pre"][port], namespace={"w": weight * weight_unit}, clock=clock
+    )
     synapses.connect(j="i")
     monitor = b2.SpikeMonitor(cells)
     b2.Network(cells, source, synapses, monitor).run(duration * b2.second)
@@ -65,7 +67,12 @@ def driven_by_spikes(
 
 
 def plastic_weights(
-    rule: Rule, pre: tuple[np.ndarray, np.ndarray], post: tuple[np.ndarray, np.ndarray], n: int, weight: float, dt: float
+    rule: Rule,
+    pre: tuple[np.ndarray, np.ndarray],
+    post: tuple[np.ndarray, np.ndarray],
+    n: int,
+    weight: float,
+    dt: float,
 ) -> np.ndarray:
     """Final weights in Brian2 of n synapses i -> i whose neurons fire at given (ids, times) on Brian2's grid.
 
