@@ -129,21 +129,32 @@ class MLP:
         if flavour == "dense":
             active_in, on, pairs = n * n_in, n * n_hid, n * n_in * n_hid
         w1, w2 = 4 * n_in * n_hid, 4 * n_hid * n_out
-        ledger = Ledger(samples=n, updates=pairs + on * n_out, transport="W^T")
+        # A bias is a weight whose input is always 1; hidden ones change only where the derivative is not zero.
+        ledger = Ledger(samples=n, updates=pairs + on * n_out + on + n * n_out, transport="W^T")
         ledger.held_bytes = 4 * ((active_in + on) // max(1, n) + n_out)
         ledger.add("forward", "input->hidden", "mac", active_in * n_hid)
         ledger.add("forward", "input->hidden", "w_read", active_in * n_hid, w1)
         ledger.add("forward", "input->hidden", "state_rw", active_in + n * n_hid, 4 * n_in)
+        ledger.add("forward", "input->hidden", "w_read", n * n_hid, 4 * n_hid)  # sums start from the biases
         ledger.add("forward", "hidden", "add", n * n_hid)
         ledger.add("forward", "hidden->output", "mac", on * n_out)
         ledger.add("forward", "hidden->output", "w_read", on * n_out, w2)
         ledger.add("forward", "hidden->output", "state_rw", on + n * n_out, 4 * n_hid)
+        ledger.add("forward", "hidden->output", "w_read", n * n_out, 4 * n_out)
         ledger.add("error", "output", "exp", n * 2 * n_out)
         ledger.add("error", "output", "add", n * 2 * n_out)
         ledger.add("credit", "hidden", "mac", on * n_out)
         ledger.add("credit", "hidden", "transport", on * n_out, w2)
         ledger.add("credit", "hidden", "state_rw", on, 4 * n_hid)
-        for where, count, size in (("input->hidden", pairs, w1), ("hidden->output", on * n_out, w2)):
+        # The outer products fetch both of their factors once more.
+        ledger.add("update", "input->hidden", "state_rw", active_in + on, 4 * n_in)
+        ledger.add("update", "hidden->output", "state_rw", on + n * n_out, 4 * n_hid)
+        for where, count, size in (
+            ("input->hidden", pairs, w1),
+            ("hidden bias", on, 4 * n_hid),
+            ("hidden->output", on * n_out, w2),
+            ("output bias", n * n_out, 4 * n_out),
+        ):
             ledger.add("update", where, "mul", count)
             ledger.add("update", where, "add", count)
             ledger.add("update", where, "w_read", count, size)

@@ -1,8 +1,10 @@
 """Compare models and rules with Brian2, and print a table.
 
-The exact engine has no time step, so it must be the limit of Brian2's runs: the median difference of spike times has
-to fall linearly with Brian2's dt, and stay within two steps (one until Brian2 applies an arrival, one until it sees a
-crossing). Weights are compared for spikes on Brian2's grid.
+The exact engine has no time step, so it must be the limit of Brian2's runs: the median difference of spike times has to
+fall linearly with Brian2's dt, and stay within one step, since inputs lie on Brian2's grid. It is the median over cells
+with as many spikes on both sides; the share of those is a row of its own. Brian2 checks the threshold one step after an
+arrival, when v has decayed for that step: a cell that an arrival lifts only just above threshold does not fire there.
+Weights are compared for spikes on Brian2's grid.
 """
 
 from __future__ import annotations
@@ -62,8 +64,8 @@ def spike_times(case: str, model: Any, weight: float) -> list[dict[str, Any]]:
         {"case": case, "metric": "order of convergence to the exact times", "value": order, "tolerance": 0.3,
          "pass": abs(order - 1.0) <= 0.3},
         {"case": case, "metric": "median time difference at 0.025 ms (s)", "value": errors[-1],
-         "tolerance": 2 * DTS[-1],
-         "pass": errors[-1] <= 2 * DTS[-1]},
+         "tolerance": DTS[-1],
+         "pass": errors[-1] <= DTS[-1] * (1 + 1e-9)},
     ]  # fmt: skip
 
 

@@ -5,10 +5,11 @@ state, as the engine itself keeps it):
 
 forward   spike delivered to a synapse: accumulate; weight read; membrane read and written.
           each source or neuron spike: one exponential for the row's factor, queue push and pop.
-trace     on_pre of a rule: see `RULE_COSTS`; pre_spike, post_spike: one exponential, one add, trace read and written.
+trace     on_pre of a rule: see :mod:`snn.tally`; pre_spike, post_spike: one exponential, one add, trace read
+          and written.
 error     softmax and subtraction per readout neuron.
 credit    signal of a hidden neuron: one multiply-accumulate and one fetched word per readout.
-update    on_signal or on_post of a rule: see `RULE_COSTS`; weight read and written.
+update    on_signal or on_post of a rule: see :mod:`snn.tally`; weight read and written.
 """
 
 from __future__ import annotations
@@ -22,18 +23,7 @@ from .engine import rows
 from .engine.digest import methods
 from .ledger import Ledger
 from .network import Population
-
-
-def hook_costs(rule: Any, hook: str) -> dict[str, int]:
-    """Arithmetic and state accesses of one call of a rule's hook, counted from what the method actually does.
-
-    The hook runs once on recording numbers: every +, -, comparison, *, / and exp of per-synapse data is counted, and
-    every read and write of a record's field. Values that depend on the row alone are shared by its synapses and are not
-    charged to each.
-    """
-    from .tally import tally
-
-    return tally(rule, hook)
+from .tally import tally
 
 
 def ledger_of(
@@ -85,7 +75,7 @@ def ledger_of(
         for hook, (phase, n) in visits.items():
             if hook not in methods(type(p.rule)):
                 continue
-            cost = hook_costs(p.rule, hook)
+            cost = tally(p.rule, hook)
             for op in ("add", "mul", "exp"):
                 ledger.add(phase, name, op, n * cost[op])
             ledger.add(phase, name, "state_rw", n * cost["syn"], syn_bytes)

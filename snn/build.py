@@ -250,6 +250,13 @@ def _block(population: Population, g0: int, states: tuple[np.ndarray, ...], stre
     )
 
 
+def mode_taus(block: tuple[Any, ...]) -> list[float]:
+    """Time constants (s) of a block's modes; none where the model is run by its closed form."""
+    if block[0] is cells.ONE:
+        return [float(block[9][0])]
+    return [float(tau) for tau in block[10]] if block[0] is cells.MANY else []
+
+
 def load_state(block: tuple[Any, ...], states: tuple[np.ndarray, ...], model: Any) -> None:
     """Put state values, as the model names them, into a block whose window starts now."""
     kind = block[0]
@@ -525,6 +532,10 @@ def build(network: Network, *, ties: str = "pre_first", window: float | None = N
         positive = row_delay[row_delay > 0]
         # The shortest delay, so that arrivals are known when a window opens, within what keeps predictions cheap.
         window = float(np.clip(positive.min(), 0.25e-3, 2e-3)) if positive.size else 5e-3
+    # Values are projected back to the window's start by exp(window / tau): far more than 20 time constants would
+    # overflow, or pass for the mark of a refractory cell.
+    shortest = min((tau for block in blocks for tau in mode_taus(block)), default=math.inf)
+    window = min(window, 20.0 * shortest)
     bins = math.ceil((float(row_delay.max()) if row_delay.size else 0.0) / window) + 2
     capacity = max(1024, 2 * max_rows + 16)
     clock, reg = np.zeros(6), np.zeros(17, np.int64)

@@ -68,8 +68,8 @@ class Ledger:
             raise ParameterError(f"Ledger.add: phase is {phase!r}; give one of {', '.join(PHASES)}.")
         if op not in OPS:
             raise ParameterError(f"Ledger.add: op is {op!r}; give one of {', '.join(OPS)}.")
-        if int(n) != n or n < 0:
-            raise ParameterError(f"Ledger.add: n is {n!r}; counts are whole numbers, 0 or more.")
+        if isinstance(n, bool) or not isinstance(n, (int, np.integer)) or n < 0:
+            raise ParameterError(f"Ledger.add: n is {n!r}; counts are integers, 0 or more.")
         if n:
             key = (phase, where, op, int(footprint))
             self.counts[key] = self.counts.get(key, 0) + int(n)
@@ -86,7 +86,7 @@ class Ledger:
             dict(self.counts),
             self.samples + other.samples,
             self.updates + other.updates,
-            self.transport,
+            _joined(self.transport, other.transport),
             max(self.held_bytes, other.held_bytes),
         )
         for (phase, where, op, footprint), n in other.counts.items():
@@ -125,6 +125,11 @@ class Ledger:
         for (phase, where, op, footprint), n in self:
             rows.append(f"{phase:9} {where:24} {op:10} {n:14d}  {_size(footprint)}")
         return "\n".join(rows)
+
+
+def _joined(mine: str, theirs: str) -> str:
+    """Both tags of what a credit path carries, each once."""
+    return " and ".join(dict.fromkeys(tag for tag in (mine, theirs) if tag != "none")) or "none"
 
 
 def _size(n: int) -> str:
@@ -180,7 +185,8 @@ class PriceBook:
         if part != "word":
             return (part, self.ops[part]) if part in self.ops else None
         for limit, price in self.memory:
-            if footprint <= limit:
+            # Without the size of its array an access cannot be placed, so it has no price.
+            if 0 < footprint <= limit:
                 return f"word<={limit:g}", price
         return None
 

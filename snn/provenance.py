@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 import platform
 import subprocess
@@ -22,6 +23,7 @@ def _version(package: str) -> str:
         return "not installed"
 
 
+@functools.cache
 def _git() -> str | None:
     try:
         done = subprocess.run(

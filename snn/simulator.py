@@ -357,7 +357,7 @@ class Simulator:
             block = built.blocks[names.index(into.name)]
             ro = built.blocks[names.index(readout.name)]
             cell_x = block[4][list(into.model.states("cell")).index("x")]
-            state = np.array([lo, 0, 0, 0], np.int64)
+            state = np.array([lo, 0, 0], np.int64)
             error = np.zeros(len(readout))
             while state[presenting.SAMPLE] < hi:
                 until = min(hi, int(state[presenting.SAMPLE]) + 512)

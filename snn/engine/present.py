@@ -65,7 +65,7 @@ from .types import decays, view
 # A teacher is a tuple (kind, pathway, fixed feedback, forward weights, signal), one for each group.
 SILENT, ERROR, CREDIT = Kind("silent"), Kind("error"), Kind("credit")
 # Positions in the progress registers of a presentation loop.
-SAMPLE, MIDDLE, REC_START, PRESENTED = range(4)
+SAMPLE, MIDDLE, REC_START = range(3)
 
 _on_signal, _on_end = hook("on_signal"), hook("on_end")
 _has_on_end = has("on_end")

@@ -86,21 +86,7 @@ def _copy_fields(to, e, arrays, j, taus, dt):
     return copy
 
 
-def scale_fields(arrays, taus, dt):
-    """Bring the reference time of decaying arrays forward by dt."""
-    for f in range(len(taus)):
-        arrays[f] *= math.exp(-dt / taus[f])
-
-
 # ------------------------------------------------------------------------------------------------------- delivery
-
-
-@kernel
-def _predict_row(g, lo, hi, first, port, t, w0, w1, next_t, heap_t, heap_i, m):
-    b = g[BLOCK]
-    for j in range(first, first + hi - lo):
-        m = reach(b, j, port, 0.0, t, 1.0, w0, w1, next_t, heap_t, heap_i, m)
-    return m
 
 
 def _dense_deliver(g, lr, t, w0, w1, next_t, heap_t, heap_i, m):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from models import LIF, LIFExp, Poisson
+from models import LIF, LIFExp, Poisson, SpikeTimes
 from rules import PairSTDP
 from snn import Network, Simulator, fixed_probability, ms, normal, uniform
 from snn.testing import simulate
@@ -64,6 +64,21 @@ def test_engine_learns_the_twins_weights(delay, ties):
     assert len(ours.times) == sum(population == "cells" for _, population, _ in twin.spikes)
     # Scaled traces against lazily decaying ones: rounding only.
     np.testing.assert_allclose(sim.weights("cells->cells"), twin.weights["cells->cells"], rtol=0, atol=1e-13)
+
+
+@pytest.mark.parametrize("tau", [0.05 * ms, 0.005 * ms])
+def test_time_constant_far_below_the_window_neither_overflows_nor_looks_refractory(tau):
+    def net():
+        net = Network(1)
+        excite = net.population("excite", SpikeTimes([0, 0, 0], [1 * ms, 4.9 * ms, 4.95 * ms]), 1)
+        inhibit = net.population("inhibit", SpikeTimes([0], [4.8 * ms]), 1)
+        cells = net.population("cells", LIF(tau_m=tau), 1)
+        net.connect(excite, cells, weight=2.0)
+        net.connect(inhibit, cells, weight=-0.5, port="inh")
+        return net
+
+    # Each excitatory arrival is twice the threshold and the inhibition has decayed by then.
+    assert Simulator(net()).run(10 * ms).spikes["cells"].times.tolist() == [1 * ms, 4.9 * ms, 4.95 * ms]
 
 
 def test_two_runs_are_one_run_bit_for_bit():

@@ -90,7 +90,25 @@ def test_dense_backprop_costs_the_closed_form():
     assert ledger.samples == 10
     assert ledger.total("mac", "forward") == 10 * (4 * 3 + 3 * 2)
     assert ledger.total("mac", "credit") == 10 * 3 * 2
-    assert ledger.total("w_write", "update") == 10 * (4 * 3 + 3 * 2)
+    # Every weight and every bias once per sample.
+    assert ledger.total("w_write", "update") == 10 * (4 * 3 + 3 * 2 + 3 + 2)
+    assert ledger.updates == 10 * (4 * 3 + 3 * 2 + 3 + 2)
+
+
+def test_access_to_an_array_of_unknown_size_is_unpriced():
+    ledger = Ledger(samples=1)
+    ledger.add("forward", "net", "w_read", 9)
+    assert ledger.price().unpriced == [("forward", "net", "w_read", 9)]
+
+
+def test_sum_of_ledgers_keeps_both_transport_tags():
+    assert (Ledger(transport="none") + Ledger(transport="W^T")).transport == "W^T"
+    assert (Ledger(transport="W^T") + Ledger(transport="B fixed")).transport == "W^T and B fixed"
+
+
+def test_count_that_is_not_an_integer_is_refused():
+    with pytest.raises(ParameterError, match=r"n is 3\.0"):
+        Ledger().add("forward", "net", "add", 3.0)
 
 
 def test_backprop_descends_the_gradient_of_its_loss():
