@@ -12,6 +12,7 @@ import numpy as np
 
 from .connect import Synapses, expand
 from .engine import cells, exact, rows
+from .engine.jit import bind
 from .engine.types import Fields, View
 from .errors import NetworkError, PluginError
 from .network import Network, Population, Projection
@@ -163,6 +164,13 @@ class Built:
     offset: dict[str, int]
     projections: dict[str, BuiltProjection]
     initial: dict[str, tuple[np.ndarray, ...]] = field(default_factory=dict)
+    _bound: dict[Any, Any] = field(default_factory=dict)
+
+    def call(self, entry: Any, *arguments: Any) -> Any:
+        """Run a compiled entry on this network's arrays, whose types never change."""
+        if entry not in self._bound:
+            self._bound[entry] = bind(entry, *arguments)
+        return self._bound[entry](*arguments)
 
 
 def _spread(value: Any, n: int) -> np.ndarray:

@@ -149,7 +149,7 @@ class Simulator:
     def weights(self, projection: Projection | str) -> np.ndarray:
         """The present weights, float64 (n_synapses,), sorted by (source, target); a copy."""
         built = self._projection(projection)
-        exact.settle_now(self.built.groups)
+        self.built.call(exact.settle_now, self.built.groups)
         return built.weights()
 
     def synapses(self, projection: Projection | str) -> tuple[np.ndarray, np.ndarray]:
@@ -167,7 +167,7 @@ class Simulator:
             )
         if not np.isfinite(w).all():
             raise ParameterError(f"weights of projection {built.projection.name!r} contain {w[~np.isfinite(w)][0]}.")
-        exact.settle_now(self.built.groups)
+        self.built.call(exact.settle_now, self.built.groups)
         built.weight[:] = w if built.order is None else w[built.order]
 
     def set_rule(self, projection: Projection | str, **params: float) -> None:
@@ -242,7 +242,7 @@ class Simulator:
     def _advance(self, stop: float, taker: _Taker) -> None:
         b = self.built
         while True:
-            why = exact.run(b.blocks, b.groups, b.queues, b.wiring, b.clock, b.reg, stop)
+            why = b.call(exact.run, b.blocks, b.groups, b.queues, b.wiring, b.clock, b.reg, float(stop))
             if why == exact.DONE:
                 return
             if why == exact.GROW:
@@ -401,7 +401,7 @@ class Simulator:
             with lock:
                 totals.append(_difference(_counts(built), before))
 
-        exact.settle_now(self.built.groups)
+        self.built.call(exact.settle_now, self.built.groups)
         with meters.progress(n, "presenting", progress) as meter:
             if parts == 1:
                 work(self.built, 0, n, meter)
@@ -600,6 +600,8 @@ class _Taker:
             self.sim._writer.flush()
 
     def _spikes(self, raw: list[tuple[np.ndarray, np.ndarray]]) -> dict[str, SpikeData]:
+        if not any(isinstance(request, Spikes) for request in self.sim.requests):
+            return {}
         every = _by_population(raw, self.built)
         found = {}
         for request in self.sim.requests:
