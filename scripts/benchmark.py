@@ -85,7 +85,7 @@ def free_run(case: str, bio: float) -> dict[str, Any]:
     build_s = time.perf_counter() - began
 
     def events() -> int:
-        return int(sum(g[rows.COUNT][rows.N_EVENTS] for g in sim.built.groups))
+        return int(sum(g.count[rows.N_EVENTS] for g in sim.built.groups))
 
     began = time.perf_counter()
     sim.run(0.05, progress=False)

@@ -38,11 +38,9 @@ def ledger_of(
     readout: Population | None = None,
 ) -> Ledger:
     """The ledger of a run (between `before` and now) or of presentations (`fired`, `counts`)."""
-    from .engine import exact
-
     if counts is None:
-        fired = built.wiring[exact.COUNTS] - before[0]
-        counts = {n: built.groups[p.group][rows.COUNT] - before[1][n] for n, p in built.projections.items()}
+        fired = built.engine.counts - before[0]
+        counts = {n: built.groups[p.group].count - before[1][n] for n, p in built.projections.items()}
     assert fired is not None
     ledger = Ledger(samples=presentations)
     for name, offset in built.offset.items():

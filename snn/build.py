@@ -13,6 +13,7 @@ import numpy as np
 from .connect import Synapses, expand
 from .engine import cells, exact, rows
 from .engine.jit import bind
+from .engine.struct import Links, Struct, table
 from .engine.types import Fields, View
 from .errors import NetworkError, PluginError
 from .network import Network, Population, Projection
@@ -155,22 +156,29 @@ class Built:
     """Everything the kernels read and write."""
 
     network: Network
-    blocks: tuple[Any, ...]
-    groups: tuple[Any, ...]
-    queues: tuple[np.ndarray, ...]
-    wiring: tuple[np.ndarray, ...]
-    clock: np.ndarray
-    reg: np.ndarray
+    engine: Struct
+    blocks: list[Struct]
+    groups: list[Struct]
+    links: tuple[Links, ...]
     offset: dict[str, int]
     projections: dict[str, BuiltProjection]
     initial: dict[str, tuple[np.ndarray, ...]] = field(default_factory=dict)
     _bound: dict[Any, Any] = field(default_factory=dict)
 
     def call(self, entry: Any, *arguments: Any) -> Any:
-        """Run a compiled entry on this network's arrays, whose types never change."""
+        """Run a compiled entry on this network's engine; argument types must be the same at each call."""
         if entry not in self._bound:
-            self._bound[entry] = bind(entry, *arguments)
-        return self._bound[entry](*arguments)
+            self._bound[entry] = bind(entry, self.engine, *arguments)
+        return self._bound[entry](self.engine, *arguments)
+
+    def refresh(self) -> None:
+        """Let kernels see what has been changed in rules and models."""
+        for struct in (*self.blocks, *self.groups):
+            struct.refresh()
+
+    def settle(self) -> None:
+        """Bring every weight up to date."""
+        self.call(exact.each_group, rows.SETTLE, 0.0)
 
 
 def _spread(value: Any, n: int) -> np.ndarray:
@@ -196,126 +204,132 @@ def _fields(names: list[str]) -> Fields:
     return Fields(*((name, -1) for name in names))
 
 
-def _block(population: Population, g0: int, states: tuple[np.ndarray, ...], streams: Streams) -> tuple[Any, ...]:
+def _block(population: Population, g0: int, states: tuple[np.ndarray, ...], streams: Streams) -> Struct:
     model, n = population.model, len(population)
     names = sorted(model.states("cell"), key=lambda s: s != getattr(model, "potential", None))
+    span = {"g0": g0, "g1": g0 + n}
+    own = {"fields": _fields(names), "states": states}
+    if isinstance(model, GivenSpikes):
+        return Struct(kind=cells.GIVEN, **span, **own)
     if isinstance(model, Source):
-        key = np.array([streams.key("source", population.name)], np.uint64)
-        kind = cells.GIVEN if isinstance(model, GivenSpikes) else cells.SOURCE
-        return (
-            kind,
-            model,
-            g0,
-            g0 + n,
-            states,
-            _fields(names),
-            np.full(n, math.inf),
-            np.full(n, -1.0),
-            np.zeros(n, np.int64),
-            key,
+        return Struct(
+            kind=cells.SOURCE,
+            model=model,
+            **span,
+            **own,
+            next_t=np.full(n, math.inf),
+            last_t=np.full(n, -1.0),
+            fired=np.zeros(n, np.int64),
+            key=np.array([streams.key("source", population.name)], np.uint64),
         )
     assert isinstance(model, Model)
     modes = model.modes()
     if modes is None:
-        t_ref = _spread(getattr(model, model.refractory) if model.refractory else 0.0, n)
-        return (
-            cells.CLOSED,
-            model,
-            g0,
-            g0 + n,
-            states,
-            _fields(names),
-            t_ref,
-            np.zeros(n),
-            np.zeros(n),
-            tuple(s.copy() for s in states),
+        return Struct(
+            kind=cells.CLOSED,
+            model=model,
+            **span,
+            **own,
+            t_ref=_spread(getattr(model, model.refractory) if model.refractory else 0.0, n),
+            t_last=np.zeros(n),
+            held=np.zeros(n),
+            start=tuple(s.copy() for s in states),
         )
     v_inf, gap = _spread(modes.v_inf, n), _spread(modes.v_thresh, n) - _spread(modes.v_inf, n)
-    v_reset, t_ref = _spread(modes.v_reset, n), _spread(modes.t_ref, n)
-    uniform = float(np.all(gap == gap[0]))
-    scalars = np.array([modes.taus[0], 1.0, float(modes.soft_reset), uniform])
-    common = (model, g0, g0 + n)
-    if modes.taus.size == 1 and np.all(modes.gains == 1.0):
-        return (cells.ONE, *common, np.zeros(n), v_inf, gap, v_reset, t_ref, scalars, np.zeros(n), np.zeros(n))
+    common = {
+        **span,
+        "v_inf": v_inf,
+        "gap": gap,
+        "v_reset": _spread(modes.v_reset, n),
+        "t_ref": _spread(modes.t_ref, n),
+        "soft": bool(modes.soft_reset),
+    }
     k = modes.taus.size
-    return (
-        cells.MANY,
-        *common,
-        np.zeros((n, k)),
-        v_inf,
-        gap,
-        v_reset,
-        t_ref,
-        scalars,
-        modes.taus.copy(),
-        1.0 / modes.taus,
-        np.ascontiguousarray(modes.gains),
-        np.ones(k),
-        np.ones(k),
-        k,
-        np.zeros(k),
-        np.zeros((n, k)),
+    if k == 1 and np.all(modes.gains == 1.0):
+        return Struct(
+            kind=cells.ONE,
+            **common,
+            x=np.zeros(n),
+            start=np.zeros(n),
+            kept=np.zeros(n),
+            tau=float(modes.taus[0]),
+            end=1.0,
+            uniform=bool(np.all(gap == gap[0])),
+        )
+    return Struct(
+        kind={2: cells.TWO, 3: cells.THREE}.get(k, cells.MANY),
+        **common,
+        # The last column holds the crossing that has been confirmed.
+        x=np.full((n, k + 1), -1.0),
+        start=np.full((n, k + 1), -1.0),
+        taus=modes.taus.copy(),
+        rates=1.0 / modes.taus,
+        gains=np.ascontiguousarray(modes.gains),
+        f=np.ones(k),
+        d=np.ones(k),
+        add=np.zeros(k),
     )
 
 
-def mode_taus(block: tuple[Any, ...]) -> list[float]:
+_MODAL = (cells.TWO, cells.THREE, cells.MANY)
+
+
+def mode_taus(block: Struct) -> list[float]:
     """Time constants (s) of a block's modes; none where the model is run by its closed form."""
-    if block[0] is cells.ONE:
-        return [float(block[9][0])]
-    return [float(tau) for tau in block[10]] if block[0] is cells.MANY else []
+    if block.kind is cells.ONE:
+        return [block.tau]
+    return [float(tau) for tau in block.taus] if block.kind in _MODAL else []
 
 
-def load_state(block: tuple[Any, ...], states: tuple[np.ndarray, ...], model: Any) -> None:
+def load_state(block: Struct, states: tuple[np.ndarray, ...]) -> None:
     """Put state values, as the model names them, into a block whose window starts now."""
-    kind = block[0]
-    if kind is cells.ONE:
-        block[4][:] = states[0] - block[5]
-        block[11][:] = block[4]
-    elif kind is cells.MANY:
+    if block.kind is cells.ONE:
+        block.x[:] = states[0] - block.v_inf
+        block.start[:] = block.x
+    elif block.kind in _MODAL:
         # State k > 0 is a current whose potential is its gain times the current: port k - 1 feeds mode k.
-        x, gains = block[4], block[12]
+        x, gains = block.x, block.gains
         rest = np.zeros(x.shape[0])
-        for k in range(1, x.shape[1]):
+        for k in range(1, block.taus.size):
             x[:, k] = states[k] * gains[k - 1, k]
             rest += x[:, k]
-        x[:, 0] = states[0] - block[5] - rest
-        block[17][:] = x
+        x[:, 0] = states[0] - block.v_inf - rest
+        block.start[:] = x
     else:
-        for own, given in zip(block[4], states, strict=True):
+        for own, given in zip(block.states, states, strict=True):
             own[:] = given
-        if kind is cells.CLOSED:
-            block[7][:] = 0.0
-            block[8][:] = 0.0
+        if block.kind is cells.CLOSED:
+            block.t_last[:] = 0.0
+            block.held[:] = 0.0
 
 
-def read_state(block: tuple[Any, ...], variable: str, names: list[str], t: float, w0: float, ids: Any) -> np.ndarray:
+def read_state(block: Struct, variable: str, names: list[str], t: float, w0: float, ids: Any) -> np.ndarray:
     """Present value of one state variable of some neurons."""
-    kind = block[0]
-    if kind is cells.ONE:
-        x = block[4][ids]
-        held = block[10][ids] if block[9][2] else block[7][ids]
-        return np.where(x < 0.5 * cells.HELD, held, block[5][ids] + x * math.exp((w0 - t) / block[9][0]))
-    if kind is cells.MANY:
-        x = block[4][ids] * np.exp((w0 - t) / block[10])
+    if block.kind is cells.ONE:
+        x = block.x[ids]
+        held = block.kept[ids] if block.soft else block.v_reset[ids]
+        return np.where(x < 0.5 * cells.HELD, held, block.v_inf[ids] + x * math.exp((w0 - t) / block.tau))
+    if block.kind in _MODAL:
+        x = block.x[ids, :-1] * np.exp((w0 - t) / block.taus)
         k = names.index(variable)
         if k > 0:
-            return x[:, k] / block[12][k - 1, k]
-        return np.where(x[:, 0] < 0.5 * cells.HELD, block[7][ids], block[5][ids] + x.sum(axis=1))
-    if kind in (cells.SOURCE, cells.GIVEN):
-        return block[4][names.index(variable)][ids].copy()
+            return x[:, k] / block.gains[k - 1, k]
+        return np.where(x[:, 0] < 0.5 * cells.HELD, block.v_reset[ids], block.v_inf[ids] + x.sum(axis=1))
+    if block.kind in (cells.SOURCE, cells.GIVEN):
+        return block.states[names.index(variable)][ids].copy()
     # Any closed form: a copy of each cell is moved to the present by the model's own method.
     from .engine.types import at
 
     out = []
-    for j in np.atleast_1d(np.arange(block[3] - block[2])[ids]):
-        cell = View(block[5], tuple(np.array([s[j]]) for s in block[4]), 0, ())
-        step = at(block[1], int(j)).hold if block[8][j] else at(block[1], int(j)).advance
-        step(cell, t - block[7][j])
+    for j in np.atleast_1d(np.arange(block.g1 - block.g0)[ids]):
+        cell = View(block.fields, tuple(np.array([s[j]]) for s in block.states), 0, ())
+        seen = at(block.model, int(j))
+        (seen.hold if block.held[j] else seen.advance)(cell, t - block.t_last[j])
         out.append(getattr(cell, variable))
     return np.array(out)
 
 
-def _group(built: BuiltProjection, block: tuple[Any, ...], r0: int, log: int = 4096) -> tuple[Any, ...]:
+def _group(built: BuiltProjection, block: Struct, r0: int, log: int = 4096) -> Struct:
     projection, rule = built.projection, built.rule
     n_rows, n_post, n_syn = built.ptr.size - 1, len(projection.target), built.n_synapses
     dtype = np.dtype(projection.dtype)
@@ -335,58 +349,55 @@ def _group(built: BuiltProjection, block: tuple[Any, ...], r0: int, log: int = 4
 
     f_pre, taus_pre, every_pre = decaying("pre")
     f_post, taus_post, every_post = decaying("post")
+    # Potentials of the targets, and the stack on which a row sorts the log: at most one entry for each logged spike.
     v = np.zeros(max(n_post, log + 1) if plastic else 1)
     if reads_v:
         f_post = Fields(*f_post.fields, ("v", -1))
         every_post = np.append(every_post, math.inf)
-    syn_states = rule.states("syn")
+    syn, pre, post = rule.states("syn"), rule.states("pre"), rule.states("post")
     size = (n_rows, n_post, n_syn) if plastic else (0, 0, 0)
-    if built.dense and reads_v:
-        v = np.zeros(max(n_post, log + 1))
-    return (
-        rows.DENSE if built.dense else rows.SPARSE,
-        rule,
-        block,
-        projection.target.model.ports.index(projection.port),  # type: ignore[union-attr]
-        r0,
-        r0 + n_rows,
-        built.ptr,
-        np.zeros(1, np.uint32) if built.dense else built.synapses.target.astype(np.uint32),
-        built.weight,
-        0 if built.weight.size == 1 and n_syn != 1 else 1,
-        Fields(("w", -1), *((name, -1) for name in syn_states)),
-        (built.weight, *(np.full(size[2], st.init, dtype) for st in syn_states.values())),
-        f_pre,
-        tuple(np.full(size[0], st.init) for st in rule.states("pre").values()),
-        f_post,
-        (*(np.full(size[1], st.init) for st in rule.states("post").values()), *((v,) if reads_v else ())),
-        taus_pre,
-        taus_post,
-        np.zeros(1),
-        np.zeros(1, np.int64),
-        np.zeros(log if plastic else 1),
-        np.zeros(log if plastic else 1, np.int32),
-        np.zeros(log if plastic else 1, np.int32),
-        tuple(np.zeros(log) for _ in rule.states("post")),
-        _fields(list(rule.states("post"))),
-        np.full(size[1], -1, np.int32),
-        np.zeros(size[0], np.int32),
-        v,
-        0,
-        np.zeros(size[0], np.uint8),
-        np.zeros(size[0], np.int32),
-        np.zeros(1, np.int64),
-        np.zeros(5, np.int64),
-        block[2],
-        n_post,
-        min([math.inf, *taus_pre, *taus_post]),
-        np.zeros((log if plastic else 1, max(1, len(taus_pre)))),
-        (every_pre, every_post),
-        reads_v,
-        (
-            np.array([st.init for st in rule.states("pre").values()]),
-            np.array([st.init for st in rule.states("post").values()] + [0.0] * reads_v),
-        ),
+    n_log = log if plastic else 1
+    return Struct(
+        kind=rows.DENSE if built.dense else rows.SPARSE,
+        rule=rule,
+        block=block,
+        port=projection.target.model.ports.index(projection.port),  # type: ignore[union-attr]
+        r0=r0,
+        r1=r0 + n_rows,
+        ptr=built.ptr,
+        tgt=np.zeros(1, np.uint32) if built.dense else built.synapses.target.astype(np.uint32),
+        w=built.weight,
+        w_step=0 if built.weight.size == 1 and n_syn != 1 else 1,
+        f_syn=Fields(("w", -1), *((name, -1) for name in syn)),
+        syn=(built.weight, *(np.full(size[2], st.init, dtype) for st in syn.values())),
+        f_pre=f_pre,
+        pre=tuple(np.full(size[0], st.init) for st in pre.values()),
+        f_post=f_post,
+        post=(*(np.full(size[1], st.init) for st in post.values()), *((v,) if reads_v else ())),
+        taus_pre=taus_pre,
+        taus_post=taus_post,
+        every_pre=every_pre,
+        every_post=every_post,
+        init_pre=np.array([st.init for st in pre.values()]),
+        init_post=np.array([st.init for st in post.values()] + [0.0] * reads_v),
+        tau_min=min([math.inf, *taus_pre, *taus_post]),
+        t0=0.0,
+        reads_v=reads_v,
+        v=v,
+        log_n=0,
+        log_t=np.zeros(n_log),
+        log_j=np.zeros(n_log, np.int32),
+        log_prev=np.zeros(n_log, np.int32),
+        log_g=np.zeros((n_log, max(1, len(taus_pre)))),
+        log_post=tuple(np.zeros(log) for _ in post),
+        f_log=_fields(list(post)),
+        last=np.full(size[1], -1, np.int32),
+        cursor=np.zeros(size[0], np.int32),
+        active=np.zeros(size[0], np.uint8),
+        active_rows=np.zeros(size[0], np.int32),
+        n_active=0,
+        count=np.zeros(5, np.int64),
+        signal=np.zeros(n_post if rule.needs_signal else 0),
     )
 
 
@@ -433,39 +444,23 @@ def _rows(projection: Projection, synapses: Synapses, rule: Rule) -> tuple[Built
     return built, delay, first
 
 
-def pool(
-    capacity: int, cross: int, bins: int, n_rec: int, keep: tuple[np.ndarray, ...] | None = None
-) -> tuple[np.ndarray, ...]:
-    """The engine's queues; `keep` is an older, smaller set whose content is taken over."""
-    f, i = (lambda n: np.zeros(n)), (lambda n: np.zeros(n, np.int32))
-    new: list[np.ndarray] = [
-        f(capacity),
-        i(capacity),
-        i(capacity),
-        np.arange(capacity, dtype=np.int32),
-        np.full(bins, -1, np.int32),
-        np.full(bins, -1, np.int32),
-        f(capacity),
-        i(capacity),
-        f(capacity),
-        i(capacity),
-        f(cross),
-        i(cross),
-        f(cross),
-        i(cross),
-        f(n_rec),
-        i(n_rec),
-        i(capacity),
-        f(capacity),
-        i(capacity),
-        f(capacity),
-        i(capacity),
-        np.zeros(capacity + 2, np.int64),
-    ]
-    if keep is not None:
-        for own, old in zip(new, keep, strict=True):
-            own[: old.size] = old
-    return tuple(new)
+def _queues(capacity: int, n_rec: int) -> dict[str, np.ndarray]:
+    """The engine's queues that may have to grow."""
+
+    def times(n: int) -> np.ndarray:
+        return np.zeros(n)
+
+    def ids(n: int) -> np.ndarray:
+        return np.zeros(n, np.int32)
+
+    return {
+        "pool_t": times(capacity), "pool_r": ids(capacity), "pool_end": ids(capacity), "pool_next": ids(capacity),
+        "free": np.arange(capacity, dtype=np.int32),
+        "cur_t": times(capacity), "cur_r": ids(capacity), "side_t": times(capacity), "side_r": ids(capacity),
+        "src_t": times(capacity), "src_i": ids(capacity), "tmp_t": times(capacity), "tmp_i": ids(capacity),
+        "pending_r": ids(capacity), "buckets": np.zeros(capacity + 2, np.int64),
+        "rec_t": times(n_rec), "rec_i": ids(n_rec),
+    }  # fmt: skip
 
 
 def build(network: Network, *, ties: str = "pre_first", window: float | None = None) -> Built:
@@ -486,16 +481,16 @@ def build(network: Network, *, ties: str = "pre_first", window: float | None = N
     if total >= 2**31:
         raise NetworkError(f"The network has {total} neurons; ids are 32-bit, so at most {2**31 - 1}.")
     initial = {name: initial_state(p, streams) for name, p in network.populations.items()}
-    blocks = tuple(
+    blocks = [
         _block(p, offset[name], tuple(s.copy() for s in initial[name]), streams)
         for name, p in network.populations.items()
-    )
+    ]
     by_name = dict(zip(network.populations, blocks, strict=True))
     for name, block in by_name.items():
-        load_state(block, initial[name], network.populations[name].model)
+        load_state(block, initial[name])
 
     projections: dict[str, BuiltProjection] = {}
-    groups: list[tuple[Any, ...]] = []
+    groups: list[Struct] = []
     delays, spans, r0 = [], [], 0
     for name, projection in network.projections.items():
         rule = NoRule() if projection.rule is None else resolve_rule(projection.rule, projection.target.model)  # type: ignore[arg-type]
@@ -545,42 +540,61 @@ def build(network: Network, *, ties: str = "pre_first", window: float | None = N
     shortest = min((tau for block in blocks for tau in mode_taus(block)), default=math.inf)
     window = min(window, 20.0 * shortest)
     bins = math.ceil((float(row_delay.max()) if row_delay.size else 0.0) / window) + 2
+    branches = np.bincount(gid, minlength=total) if gid.size else np.zeros(total, int)
+    plastic = [
+        [built.group for built in projections.values() if built.projection.target is p and _learns(built.rule)]
+        for p in network.populations.values()
+    ]
     capacity = max(1024, 2 * max_rows + 16)
-    clock, reg = np.zeros(6), np.zeros(17, np.int64)
-    clock[exact.H] = window
-    reg[exact.MAX_ROWS] = max_rows
-    reg[exact.POST_FIRST] = ties == "post_first"
-    reg[exact.N_FREE] = capacity
-    wiring = (
-        row_delay,
-        out_ptr,
-        begin[order].astype(np.int64),
-        end[order].astype(np.int64),
-        given_t[by_time],
-        given_i[by_time],
-        np.zeros(total, np.int64),
-        np.full(total, math.inf),
-        np.zeros(row_delay.size, np.uint8),
-        np.zeros(total, np.uint8),
+    engine = Struct(
+        now=0.0, w0=0.0, w1=0.0, last_w0=0.0, pending_t=0.0, h=window, phase=0, window=0,
+        n_cross=0, n_release=0, n_side=0, i_cur=0, n_cur=0, n_free=capacity, n_rec=0, i_given=0, n_pending=0, i_src=0,
+        n_src=0, post_first=ties == "post_first", watching=False, frozen=False,
+        max_rows=max_rows, max_spans=int(branches.max(initial=0)),
+        n_blocks=len(blocks), n_groups=len(groups),
+        block_of=np.repeat(np.arange(len(blocks), dtype=np.int32), [len(p) for p in network.populations.values()]),
+        block_g0=np.array([b.g0 for b in blocks], np.int64),
+        group_r1=np.array([g.r1 for g in groups], np.int64),
+        plastic_ptr=np.cumsum([0, *map(len, plastic)]).astype(np.int64),
+        plastic=np.array([g for some in plastic for g in some], np.int64),
+        block_kernels=table(len(blocks)), blocks=table(len(blocks)),
+        group_kernels=table(len(groups)), groups=table(len(groups)),
+        row_delay=row_delay, out_ptr=out_ptr,
+        out_r0=begin[order].astype(np.int64), out_r1=end[order].astype(np.int64),
+        given_t=given_t[by_time], given_i=given_i[by_time],
+        counts=np.zeros(total, np.int64), next_t=np.full(total, math.inf),
+        watch_row=np.zeros(row_delay.size, np.uint8), watch_cell=np.zeros(total, np.uint8),
+        bin_head=np.full(bins, -1, np.int32), bin_tail=np.full(bins, -1, np.int32),
+        cross_t=np.zeros(4 * total + 64), cross_i=np.zeros(4 * total + 64, np.int32),
+        rel_t=np.zeros(total + 1), rel_i=np.zeros(total + 1, np.int32),
+        **_queues(capacity, max(65536, 2 * total)),
+    )  # fmt: skip
+    links = (
+        Links([cells.BLOCKS[b.kind.name] for b in blocks], blocks, engine),
+        Links([rows.group] * len(groups), groups, engine),
     )
-    queues = pool(capacity, 4 * total + 64, bins, max(65536, 2 * total))
-    return Built(network, blocks, tuple(groups), queues, wiring, clock, reg, offset, projections, initial)
+    engine.block_kernels, engine.blocks = links[0].kernels, links[0].structs
+    engine.group_kernels, engine.groups = links[1].kernels, links[1].structs
+    return Built(network, engine, blocks, groups, links, offset, projections, initial)
+
+
+def _learns(rule: Rule) -> bool:
+    return rule.overrides("on_post") or rule.overrides("post_spike")
 
 
 def grow(built: Built) -> None:
     """Double the engine's queues after it has asked for room."""
-    old = built.queues
-    size = old[exact.POOL_T].size
-    built.queues = pool(2 * size, old[exact.CROSS_T].size, old[exact.BIN_HEAD].size, old[exact.REC_T].size, old)
-    free = built.queues[exact.FREE]
-    n = int(built.reg[exact.N_FREE])
-    free[:n] = old[exact.FREE][:n]
-    free[n : n + size] = np.arange(size, 2 * size)
-    built.reg[exact.N_FREE] = n + size
+    e = built.engine
+    size = e.pool_t.size
+    for name, larger in _queues(2 * size, e.rec_t.size).items():
+        old = getattr(e, name)
+        larger[: old.size] = old
+        setattr(e, name, larger)
+    n = e.n_free
+    e.free[n : n + size] = np.arange(size, 2 * size)
+    e.n_free = n + size
 
 
 def start(built: Built) -> None:
     """Draw the first spike of every source."""
-    for block in built.blocks:
-        if block[0] is cells.SOURCE:
-            exact.start_source(block)
+    built.call(exact.each_block, cells.RESET, 0)

@@ -16,6 +16,8 @@ from .account import ledger_of
 from .build import Built, build, grow, read_state, start
 from .engine import exact, rows
 from .engine import present as presenting
+from .engine.struct import Links, Struct
+from .teach import teachers_of
 from .errors import NetworkError, ParameterError, RecordingError
 from .network import Network, Population, Projection
 from .plugin import Source, check_unit
@@ -139,7 +141,7 @@ class Simulator:
     @property
     def t(self) -> float:
         """Simulated time (s)."""
-        return self._time_presented + float(self.built.clock[exact.NOW])
+        return self._time_presented + self.built.engine.now
 
     def __repr__(self) -> str:
         return f"Simulator({self.network!r}, t={self.t:g} s)"
@@ -149,7 +151,7 @@ class Simulator:
     def weights(self, projection: Projection | str) -> np.ndarray:
         """The present weights, float64 (n_synapses,), sorted by (source, target); a copy."""
         built = self._projection(projection)
-        self.built.call(exact.settle_now, self.built.groups)
+        self.built.settle()
         return built.weights()
 
     def synapses(self, projection: Projection | str) -> tuple[np.ndarray, np.ndarray]:
@@ -167,7 +169,7 @@ class Simulator:
             )
         if not np.isfinite(w).all():
             raise ParameterError(f"weights of projection {built.projection.name!r} contain {w[~np.isfinite(w)][0]}.")
-        self.built.call(exact.settle_now, self.built.groups)
+        self.built.settle()
         built.weight[:] = w if built.order is None else w[built.order]
 
     def set_rule(self, projection: Projection | str, **params: float) -> None:
@@ -187,10 +189,8 @@ class Simulator:
             )
         names = sorted(pop.model.states("cell"), key=lambda s: s != getattr(pop.model, "potential", None))
         block = self.built.blocks[list(self.network.populations).index(name)]
-        clock = self.built.clock
-        return read_state(
-            block, variable, names, clock[exact.NOW], clock[exact.W0], slice(None) if ids is None else ids
-        )
+        e = self.built.engine
+        return read_state(block, variable, names, e.now, e.w0, slice(None) if ids is None else ids)
 
     def _projection(self, projection: Projection | str) -> Any:
         name = projection if isinstance(projection, str) else projection.name
@@ -218,14 +218,15 @@ class Simulator:
             raise ParameterError(f"Simulator.run: duration is {duration!r}; give a time in seconds, 0 or more.")
         check_unit("Simulator.run: duration", duration, "s", plausible=1e5)
         b = self.built
-        t_start, t_end = float(b.clock[exact.NOW]), float(b.clock[exact.NOW]) + duration
+        b.refresh()
+        t_start, t_end = b.engine.now, b.engine.now + duration
         taker = _Taker(self, t_start)
         began = time.perf_counter()
         before = _counts(b)
         with meters.progress(duration, "simulating", progress) as meter:
             stop = t_start
             while True:
-                stop = min(taker.next_sample(), t_end, stop + max(duration / 200.0, b.clock[exact.H]))
+                stop = min(taker.next_sample(), t_end, stop + max(duration / 200.0, b.engine.h))
                 self._advance(stop, taker)
                 taker.sample(stop, t_end)
                 meter.update(stop - t_start)
@@ -242,7 +243,7 @@ class Simulator:
     def _advance(self, stop: float, taker: _Taker) -> None:
         b = self.built
         while True:
-            why = b.call(exact.run, b.blocks, b.groups, b.queues, b.wiring, b.clock, b.reg, float(stop))
+            why = b.call(exact.advance, b.engine, 0, 0, float(stop))
             if why == exact.DONE:
                 return
             if why == exact.GROW:
@@ -352,56 +353,38 @@ class Simulator:
 
         def work(built: Built, lo: int, hi: int, meter: Any) -> None:
             before = _counts(built)
-            teachers = _teachers(built, readout)
-            names = list(self.network.populations)
-            block = built.blocks[names.index(into.name)]
-            ro = built.blocks[names.index(readout.name)]
-            cell_x = block[4][list(into.model.states("cell")).index("x")]
-            state = np.array([lo, 0, 0], np.int64)
+            built.refresh()
+            e = built.engine
+            block = built.blocks[list(self.network.populations).index(into.name)]
             error = np.zeros(len(readout))
-            while state[presenting.SAMPLE] < hi:
-                until = min(hi, int(state[presenting.SAMPLE]) + 512)
-                why = presenting.present(
-                    built.blocks,
-                    built.groups,
-                    teachers,
-                    ro,
-                    cell_x,
-                    built.queues,
-                    built.wiring,
-                    built.clock,
-                    built.reg,
-                    state,
-                    x,
-                    y,
-                    index,
-                    duration,
-                    learn,
-                    record,
-                    self.presented,
-                    out,
-                    loss,
-                    error,
-                    until,
-                )
+            teachers = teachers_of(built, readout, error)
+            driver = Links([exact.advance], [e], e)
+            shown = Struct(
+                sample=lo, middle=0, rec_start=0, first=self.presented, readout=built.offset[readout.name],
+                duration=float(duration), learn=bool(learn), record=bool(record), n_teachers=len(teachers.structs),
+                x=block.states[list(into.model.states("cell")).index("x")], samples=x, labels=y, order=index,
+                out=out, loss=loss, error=error, teacher_kernels=teachers.kernels, teachers=teachers.structs,
+                engine_kernels=driver.kernels, engines=driver.structs,
+            )  # fmt: skip
+            while shown.sample < hi:
+                why = built.call(presenting.present, shown, min(hi, shown.sample + 512))
                 if why == exact.GROW:
                     grow(built)
                 elif why == exact.FLUSH:
-                    r = int(built.reg[exact.N_REC])
-                    times = built.queues[exact.REC_T][:r].copy()
-                    if state[presenting.MIDDLE]:
-                        times[state[presenting.REC_START] :] += (self.presented + state[presenting.SAMPLE]) * duration
-                    recorded.append((times, built.queues[exact.REC_I][:r].copy()))
-                    built.reg[exact.N_REC] = state[presenting.REC_START] = 0
-                meter.update(int(state[presenting.SAMPLE]) - lo)
+                    r = e.n_rec
+                    times = e.rec_t[:r].copy()
+                    if shown.middle:
+                        times[shown.rec_start :] += (self.presented + shown.sample) * duration
+                    recorded.append((times, e.rec_i[:r].copy()))
+                    e.n_rec = shown.rec_start = 0
+                meter.update(shown.sample - lo)
             if record:
-                r = int(built.reg[exact.N_REC])
-                recorded.append((built.queues[exact.REC_T][:r].copy(), built.queues[exact.REC_I][:r].copy()))
-                built.reg[exact.N_REC] = 0
+                recorded.append((e.rec_t[: e.n_rec].copy(), e.rec_i[: e.n_rec].copy()))
+                e.n_rec = 0
             with lock:
                 totals.append(_difference(_counts(built), before))
 
-        self.built.call(exact.settle_now, self.built.groups)
+        self.built.settle()
         with meters.progress(n, "presenting", progress) as meter:
             if parts == 1:
                 work(self.built, 0, n, meter)
@@ -437,8 +420,7 @@ class Simulator:
 
 
 def _counts(built: Built) -> tuple[np.ndarray, dict[str, np.ndarray]]:
-    fired = built.wiring[exact.COUNTS].copy()
-    return fired, {name: built.groups[p.group][rows.COUNT].copy() for name, p in built.projections.items()}
+    return built.engine.counts.copy(), {n: built.groups[p.group].count.copy() for n, p in built.projections.items()}
 
 
 def _difference(now: Any, before: Any) -> tuple[np.ndarray, dict[str, np.ndarray]]:
@@ -448,59 +430,10 @@ def _difference(now: Any, before: Any) -> tuple[np.ndarray, dict[str, np.ndarray
 def _twin(built: Built, ties: str, window: float | None) -> Built:
     """A second engine for the same network that shares the weights."""
     twin = build(built.network, ties=ties, window=window)
-    groups = []
     for own, shared in zip(twin.groups, built.groups, strict=True):
-        g = list(own)
-        g[rows.W] = shared[rows.W]
-        g[rows.SYN] = (shared[rows.W], *own[rows.SYN][1:])
-        groups.append(tuple(g))
-    twin.groups = tuple(groups)
+        own.w = shared.w
+        own.syn = (shared.w, *own.syn[1:])
     return twin
-
-
-def _teachers(built: Built, readout: Population) -> tuple[Any, ...]:
-    """Who forms the learning signal of each group."""
-    from .build import NoRule
-    from .random import Streams
-
-    links = {link.to.name: link for link in built.network.credits if link.error is readout}
-    n_out = len(readout)
-    none = np.zeros(1)
-    teachers: list[tuple[Any, ...]] = []
-    for projection in built.projections.values():
-        target = projection.projection.target
-        if not projection.rule.needs_signal:
-            teachers.append((presenting.SILENT, NoRule(), none, none, none))
-        elif target is readout:
-            teachers.append((presenting.ERROR, NoRule(), none, none, np.zeros(n_out)))
-        elif target.name in links:
-            link = links[target.name]
-            rng = Streams(built.network.seed).generator("credit", target.name, readout.name)
-            fixed = rng.normal(size=len(target) * n_out)
-            forward = np.full(1, math.nan)
-            for other in built.projections.values():
-                if other.projection.source is target and other.projection.target is readout:
-                    if link.pathway.is_local:
-                        break
-                    if not other.dense or other.weight.size != len(target) * n_out:
-                        raise NetworkError(
-                            f"credit from {readout.name!r} to {target.name!r} reads the weights of projection "
-                            f"{other.projection.name!r}; connect it with all_to_all() and one weight per synapse."
-                        )
-                    forward = other.weight
-            if forward.size == 1 and not link.pathway.is_local:
-                raise NetworkError(
-                    f"credit pathway {link.pathway!r} carries {link.pathway.carries}, but no projection leads from "
-                    f"{target.name!r} to {readout.name!r}. Connect them, or use DFA."
-                )
-            teachers.append((presenting.CREDIT, link.pathway, fixed, forward, np.zeros(len(target))))
-        else:
-            raise NetworkError(
-                f"Rule {projection.rule!r} of projection {projection.projection.name!r} needs a signal, but no "
-                f"credit pathway leads from {readout.name!r} to {target.name!r}. Add net.credit(pathway, "
-                f"error={readout.name}, to={target.name})."
-            )
-    return tuple(teachers)
 
 
 def _by_population(recorded: list[tuple[np.ndarray, np.ndarray]], built: Built) -> dict[str, SpikeData]:
@@ -524,10 +457,10 @@ class _Taker:
         self.samples: dict[int, list[tuple[float, np.ndarray]]] = {}
         self.next: dict[int, int] = {}
         self.last: dict[int, np.ndarray] = {}
-        reg, wiring = self.built.reg, self.built.wiring
-        wiring[exact.WATCH_ROW][:] = 0
-        wiring[exact.WATCH_CELL][:] = 0
-        reg[exact.WATCHING] = 0
+        e = self.built.engine
+        e.watch_row[:] = 0
+        e.watch_cell[:] = 0
+        e.watching = False
         for k, request in enumerate(simulator.requests):
             if isinstance(request, Spikes):
                 continue
@@ -546,14 +479,14 @@ class _Taker:
     def _watch(self, population: Any, ids: Any, only: Any = None) -> None:
         """Stop after every event that can touch some neurons of a population."""
         b = self.built
-        b.reg[exact.WATCHING] = 1
+        b.engine.watching = True
         o = b.offset[population.name]
         chosen = np.arange(len(population)) if ids is None else np.asarray(ids)
-        b.wiring[exact.WATCH_CELL][o + chosen] = 1
+        b.engine.watch_cell[o + chosen] = 1
         for projection in b.projections.values():
             if projection.projection.target is population and (only is None or projection.projection is only):
                 g = b.groups[projection.group]
-                b.wiring[exact.WATCH_ROW][g[rows.R0] : g[rows.R1]] = 1
+                b.engine.watch_row[g.r0 : g.r1] = 1
 
     def _weights(self, request: Any) -> np.ndarray:
         w = self.sim.weights(request.projection)
@@ -578,7 +511,7 @@ class _Taker:
 
     def watched(self) -> None:
         """The engine has stopped after an event that a recorder waits for."""
-        t = float(self.built.clock[exact.NOW])
+        t = self.built.engine.now
         for r, request in enumerate(self.sim.requests):
             if getattr(request, "on_events", False):
                 self.samples[r].append((t, self._value(request)))
@@ -591,9 +524,9 @@ class _Taker:
 
     def flush(self, built: Built) -> None:
         """Take the spikes out of the engine's buffer."""
-        n = int(built.reg[exact.N_REC])
-        self.raw.append((built.queues[exact.REC_T][:n].copy(), built.queues[exact.REC_I][:n].copy()))
-        built.reg[exact.N_REC] = 0
+        e = built.engine
+        self.raw.append((e.rec_t[: e.n_rec].copy(), e.rec_i[: e.n_rec].copy()))
+        e.n_rec = 0
         if self.sim._writer is not None:
             for data in self._spikes([self.raw[-1]]).values():
                 self.sim._writer.spikes(data.population, data.size, data.times, data.ids, recorded=data.recorded)

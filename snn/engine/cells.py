@@ -1,8 +1,11 @@
-"""Neurons inside the exact engine: three kinds of blocks that share one set of operations.
+"""Neurons inside the exact engine: five kinds of blocks that share one set of operations.
 
-A block is a tuple (kind, model, first id, last id + 1, ...). Inside a window that starts at w0 a linear mode is kept
-as its value projected back to w0, x exp((t - w0) / tau): it does not change between arrivals, an arrival is an add, and
-"reaches threshold before the window ends" is a compare. A refractory neuron holds HELD, which adds leave unchanged.
+Inside a window that starts at w0 a linear mode is kept as its value projected back to w0, x exp((t - w0) / tau): it
+does not change between arrivals, an arrival is an add, and "reaches threshold before the window ends" is a compare. A
+refractory neuron holds HELD, which adds leave unchanged.
+
+Entries of the queue of crossings are never later than the crossing that they announce: whoever may cross earlier than
+what is queued for it is queued again, and an entry that is due is confirmed before the neuron fires.
 """
 
 from __future__ import annotations
@@ -12,19 +15,20 @@ import math
 import numpy as np
 
 from ..crossing import first_crossing as _first_crossing
-from .dispatch import Kind, by_kind
+from .dispatch import Kind
 from .heap import push
-from .jit import kernel
+from .jit import entry, kernel, specialise
 from .rng import uniform_u64
 from .types import at, view
 
-ONE = Kind("one")  # (kind, model, g0, g1, x, v_inf, gap, v_reset, t_ref, scalars[tau, E, soft, uniform], kept, start)
-MANY = Kind(
-    "many"
-)  # (kind, model, g0, g1, x, v_inf, gap, v_reset, t_ref, scalars, taus, rates, gains, f, d, K, g, start)
-CLOSED = Kind("closed")  # (kind, model, g0, g1, states, fields, t_ref, t_last, held, start)
-GIVEN = Kind("given")  # as SOURCE; its spikes are in the wiring
-SOURCE = Kind("source")  # (kind, model, g0, g1, states, fields, next_t, last_t, n_fired, key)
+ONE = Kind("one")  # one mode, gain 1: delta synapses
+TWO, THREE, MANY = Kind("two"), Kind("three"), Kind("many")  # that many modes
+CLOSED = Kind("closed")  # any closed form, by the model's own methods
+SOURCE = Kind("source")
+GIVEN = Kind("given")  # spikes are in the wiring
+
+# What a block can be asked to do.
+OPEN, CONFIRM, FIRE, RELEASE, RESET, SPIKES, POTENTIAL = range(7)
 
 HELD = -1e30
 NEVER = math.inf
@@ -32,362 +36,439 @@ first_crossing = kernel(_first_crossing)
 
 
 @kernel
-def predict(next_t, heap_t, heap_i, m, g, t):
-    """Neuron g is now expected to cross at t: queue it if that is earlier than what is queued."""
-    if t < next_t[g]:
-        next_t[g] = t
-        if m >= heap_t.size:
+def copy(to, values):
+    """Copy an array element by element (a slice assignment might allocate)."""
+    for k in range(to.size):
+        to[k] = values[k]
+
+
+@kernel
+def predict(e, gid, t):
+    """Neuron gid may cross at t, not before: queue that if nothing earlier is queued for it."""
+    if t < e.next_t[gid]:
+        e.next_t[gid] = t
+        if e.n_cross >= e.cross_t.size:
             # Only stale entries can fill the queue: rebuild it from what is expected now.
             m = 0
-            for i in range(next_t.size):
-                if next_t[i] < NEVER:
-                    m = push(heap_t, heap_i, m, next_t[i], i)
-            return m
-        m = push(heap_t, heap_i, m, t, g)
-    return m
+            for i in range(e.next_t.size):
+                if e.next_t[i] < NEVER:
+                    m = push(e.cross_t, e.cross_i, m, e.next_t[i], i)
+            e.n_cross = m
+        else:
+            e.n_cross = push(e.cross_t, e.cross_i, e.n_cross, t, gid)
 
+
+@kernel
+def emit(e, gid, t):
+    """Send the spike of neuron gid at time t along all its branches."""
+    for p in range(e.out_ptr[gid], e.out_ptr[gid + 1]):
+        r = e.out_r0[p]
+        last = e.out_r1[p]
+        while r < last and t + e.row_delay[r] < e.w1:
+            if e.phase == SERVING:
+                e.n_side = push(e.side_t, e.side_r, e.n_side, t + e.row_delay[r], r)
+            else:
+                e.cur_t[e.n_cur] = t + e.row_delay[r]
+                e.cur_r[e.n_cur] = r
+                e.n_cur += 1
+            r += 1
+        if r < last:
+            e.n_free -= 1
+            k = e.free[e.n_free]
+            e.pool_t[k] = t
+            e.pool_r[k] = r
+            e.pool_end[k] = last
+            bank(e, k)
+
+
+@kernel
+def bank(e, k):
+    """Put spike k of the pool into the window in which its next row is due."""
+    due = e.pool_t[k] + e.row_delay[e.pool_r[k]]
+    window = int(due / e.h)
+    if window * e.h > due:
+        window -= 1
+    elif (window + 1) * e.h <= due:
+        window += 1
+    slot = window % e.bin_head.size
+    e.pool_next[k] = -1
+    if e.bin_head[slot] < 0:
+        e.bin_head[slot] = k
+    else:
+        e.pool_next[e.bin_tail[slot]] = k
+    e.bin_tail[slot] = k
+
+
+@kernel
+def has_room(e):
+    """Whether one more neuron may send its spike along all its branches."""
+    return (
+        e.n_free >= e.max_spans
+        and e.n_side + e.max_rows <= e.side_t.size
+        and e.n_cur + e.max_rows <= e.cur_t.size
+        and e.n_src + 1 < e.src_t.size
+    )
+
+
+# Phases of a window.
+NEXT, DRAINING, EMITTING, SERVING = range(4)
 
 # ------------------------------------------------------------------------------------------------------- one mode
 
 
-def _one_crossing(b, j, now, w0, w1):
-    x = b[4][j]
-    gap = b[6][j]
-    tau = b[9][0]
+@kernel
+def one_crossing(b, j, now, e):
+    x = b.x[j]
+    gap = b.gap[j]
     if x < 0.5 * HELD:
         return NEVER
-    if x >= gap * math.exp((now - w0) / tau):
+    if x >= gap * math.exp((now - e.w0) / b.tau):
         return now
     if gap < 0.0 and x < 0.0:
-        t = w0 + tau * math.log(x / gap)
-        if t < w1:
+        t = e.w0 + b.tau * math.log(x / gap)
+        if t < e.w1:
             return max(t, now)
     return NEVER
 
 
-def _one_open(b, w0, before, w1, next_t, heap_t, heap_i, m):
-    x = b[4]
-    gap = b[6]
-    tau = b[9][0]
-    end = math.exp((w1 - w0) / tau)
-    b[9][1] = end
-    decay = math.exp((before - w0) / tau)
+@kernel
+def _one_open(b, e):
+    x, gap = b.x, b.gap
+    next_t = e.next_t[b.g0 : b.g1]
+    end = math.exp((e.w1 - e.w0) / b.tau)
+    b.end = end
+    decay = math.exp((e.last_w0 - e.w0) / b.tau)
     for j in range(x.size):
-        if x[j] > 0.5 * HELD:
-            x[j] *= decay
+        x[j] = x[j] * decay if x[j] > 0.5 * HELD else HELD
+        next_t[j] = NEVER
     for j in range(x.size):
-        next_t[b[2] + j] = NEVER
-        if x[j] >= gap[j] * end if gap[j] < 0.0 else x[j] >= gap[j]:
-            m = predict(next_t, heap_t, heap_i, m, b[2] + j, _one_crossing_jit(b, j, w0, w0, w1))
-    return m
+        if x[j] >= gap[j] * (end if gap[j] < 0.0 else 1.0):
+            predict(e, b.g0 + j, one_crossing(b, j, e.w0, e))
 
 
-_one_crossing_jit = kernel(_one_crossing)
-
-
-def _one_confirm(b, j, t, w0, w1, next_t):
-    return _one_crossing_jit(b, j, t, w0, w1)
-
-
-def _one_fire(b, j, t, w0):
-    f = math.exp((t - w0) / b[9][0])
-    if b[8][j] > 0.0:
-        if b[9][2] > 0.0:
+@kernel
+def _one_fire(b, j, t, e):
+    f = math.exp((t - e.w0) / b.tau)
+    if b.t_ref[j] > 0.0:
+        if b.soft:
             # A soft reset remembers the overshoot; it is kept beside the mode until the cell is released.
-            b[10][j] = b[5][j] + b[4][j] / f - (b[6][j] + b[5][j] - b[7][j])
-        b[4][j] = HELD
-    elif b[9][2] > 0.0:
-        b[4][j] -= (b[6][j] + b[5][j] - b[7][j]) * f
+            b.kept[j] = b.v_inf[j] + b.x[j] / f - (b.gap[j] + b.v_inf[j] - b.v_reset[j])
+        b.x[j] = HELD
     else:
-        b[4][j] = (b[7][j] - b[5][j]) * f
-    return b[8][j]
+        if b.soft:
+            b.x[j] -= (b.gap[j] + b.v_inf[j] - b.v_reset[j]) * f
+        else:
+            b.x[j] = (b.v_reset[j] - b.v_inf[j]) * f
+        predict(e, b.g0 + j, one_crossing(b, j, t, e))
+    return b.t_ref[j]
 
 
-def _one_release(b, j, t, w0):
-    v = b[10][j] if b[9][2] > 0.0 else b[7][j]
-    b[4][j] = (v - b[5][j]) * math.exp((t - w0) / b[9][0])
+@kernel
+def one_potential(b, j, t, e):
+    x = b.x[j]
+    return HELD if x < 0.5 * HELD else b.v_inf[j] + x * math.exp((e.w0 - t) / b.tau)
 
 
-def _one_potential(b, j, t, w0):
-    x = b[4][j]
-    if x < 0.5 * HELD:
-        return HELD
-    return b[5][j] + x * math.exp((w0 - t) / b[9][0])
-
-
-def _one_reach(b, j, port, w, t, f, w0, w1, next_t, heap_t, heap_i, m):
-    x = b[4][j] + w * f
-    b[4][j] = x
-    gap = b[6][j]
-    if x >= gap * (b[9][1] if gap < 0.0 else f):
-        m = predict(next_t, heap_t, heap_i, m, b[2] + j, _one_crossing_jit(b, j, t, w0, w1))
-    return m
-
-
-def _one_prepare(b, port, t, w0, w1):
-    return math.exp((t - w0) / b[9][0])
+@entry
+def one_block(b, e, op, j, t):
+    """A block whose potential is one mode."""
+    if op == CONFIRM:
+        return one_crossing(b, j, t, e)
+    if op == FIRE:
+        return _one_fire(b, j, t, e)
+    if op == RELEASE:
+        v = b.kept[j] if b.soft else b.v_reset[j]
+        b.x[j] = (v - b.v_inf[j]) * math.exp((t - e.w0) / b.tau)
+        predict(e, b.g0 + j, one_crossing(b, j, t, e))
+    elif op == OPEN:
+        _one_open(b, e)
+    elif op == POTENTIAL:
+        return one_potential(b, j, t, e)
+    elif op == RESET:
+        copy(b.x, b.start)
+    return 0.0
 
 
 # ------------------------------------------------------------------------------------------------------ many modes
 
 
-def _many_crossing(b, j, now, w0, w1):
-    x = b[4][j]
-    if x[0] < 0.5 * HELD:
-        return NEVER
-    if b[15] == 3:
-        return w0 + first_crossing(-b[6][j], (x[0], x[1], x[2]), (b[11][0], b[11][1], b[11][2]), now - w0, w1 - w0)
-    if b[15] == 2:
-        return w0 + first_crossing(-b[6][j], (x[0], x[1]), (b[11][0], b[11][1]), now - w0, w1 - w0)
-    return w0 + first_crossing(-b[6][j], x, b[11], now - w0, w1 - w0)
+def n_modes(b):
+    """How many modes a block has; a constant in compiled code where the kind says it."""
+    return b.taus.size
 
 
-_many_crossing_jit = kernel(_many_crossing)
+@specialise(n_modes)
+def _n_modes(b):
+    n = {"two": 2, "three": 3}.get(b.kind)
+    return (lambda b: b.taus.size) if n is None else (lambda b: n)
 
 
 @kernel
-def _many_may_cross(x, gap, rates, f, d, span):
-    """Whether v could reach threshold within `span`: f projects modes to now, d to the end of the window."""
+def bound(b, j, t, e):
+    """A time that is not after the next crossing of neuron j, if nothing arrives; NEVER if there is none in the window.
+
+    Row j of b.x holds the modes, then the crossing that has been confirmed, which the next arrival makes void. b.f projects the modes to t, b.d to the end of the window. The slope of v is at most the sum of what each mode's
+    slope is at the end of [t, w1] at which it is larger.
+    """
+    x, f, d, rates = b.x, b.f, b.d, b.rates
+    if x[j, 0] < 0.5 * HELD:
+        return NEVER
     v = 0.0
     slope = 0.0
-    for k in range(x.size):
-        y = x[k] * f[k]
+    for k in range(n_modes(b)):
+        y = x[j, k] * f[k]
         v += y
-        # Each term's slope is monotone: the largest is at one of the two ends.
-        slope -= rates[k] * (y if y < 0.0 else x[k] * d[k])
-    return v + max(0.0, slope) * span >= gap
+        slope -= rates[k] * (y if y < 0.0 else x[j, k] * d[k])
+    missing = b.gap[j] - v
+    if missing <= 0.0:
+        return t
+    if slope * (e.w1 - t) >= missing:
+        return t + missing / slope
+    return NEVER
 
 
-def _many_open(b, w0, before, w1, next_t, heap_t, heap_i, m):
-    x, taus, rates, f, d = b[4], b[10], b[11], b[13], b[14]
-    for k in range(taus.size):
-        decay = math.exp((before - w0) / taus[k])
+@kernel
+def project(b, t, e):
+    """Set the factors that bring the modes of every neuron to time t."""
+    for k in range(n_modes(b)):
+        b.f[k] = math.exp((e.w0 - t) * b.rates[k])
+
+
+@kernel
+def _many_confirm(b, j, t, e):
+    x, rates = b.x[j], b.rates
+    if x[n_modes(b)] == t:
+        return t
+    if x[0] < 0.5 * HELD:
+        return NEVER
+    if n_modes(b) == 2:
+        c = first_crossing(-b.gap[j], (x[0], x[1]), (rates[0], rates[1]), t - e.w0, e.w1 - e.w0)
+    elif n_modes(b) == 3:
+        c = first_crossing(
+            -b.gap[j], (x[0], x[1], x[2]), (rates[0], rates[1], rates[2]), t - e.w0, e.w1 - e.w0
+        )
+    else:
+        c = first_crossing(-b.gap[j], x[: rates.size], rates, t - e.w0, e.w1 - e.w0)
+    c = max(t, e.w0 + c)
+    x[n_modes(b)] = c
+    return c
+
+
+@kernel
+def _many_open(b, e):
+    x = b.x
+    for k in range(n_modes(b)):
+        decay = math.exp((e.last_w0 - e.w0) * b.rates[k])
         for j in range(x.shape[0]):
             if x[j, k] > 0.5 * HELD:
                 x[j, k] *= decay
-        f[k] = 1.0
-        d[k] = math.exp((w0 - w1) / taus[k])
+        b.d[k] = math.exp((e.w0 - e.w1) * b.rates[k])
+    project(b, e.w0, e)
     for j in range(x.shape[0]):
-        g = b[2] + j
-        next_t[g] = NEVER
-        if _many_may_cross(x[j], b[6][j], rates, f, d, w1 - w0):
-            m = predict(next_t, heap_t, heap_i, m, g, _many_crossing_jit(b, j, w0, w0, w1))
-    return m
+        e.next_t[b.g0 + j] = NEVER
+        x[j, n_modes(b)] = -1.0
+        predict(e, b.g0 + j, bound(b, j, e.w0, e))
 
 
-def _many_confirm(b, j, t, w0, w1, next_t):
-    return next_t[b[2] + j]
-
-
-def _many_fire(b, j, t, w0):
-    x, taus = b[4][j], b[10]
-    if b[8][j] > 0.0:
-        x[0] = HELD
-    else:
-        rest = 0.0
-        for k in range(1, taus.size):
-            rest += x[k] * math.exp((w0 - t) / taus[k])
-        grow = math.exp((t - w0) / taus[0])
-        if b[9][2] > 0.0:
-            x[0] -= (b[6][j] + b[5][j] - b[7][j]) * grow
-        else:
-            x[0] = (b[7][j] - b[5][j] - rest) * grow
-    return b[8][j]
-
-
-def _many_release(b, j, t, w0):
-    x, taus = b[4][j], b[10]
+@kernel
+def _currents(b, j, t, e):
+    """What the modes other than the membrane add to v at t."""
     rest = 0.0
-    for k in range(1, taus.size):
-        rest += x[k] * math.exp((w0 - t) / taus[k])
-    x[0] = (b[7][j] - b[5][j] - rest) * math.exp((t - w0) / taus[0])
+    for k in range(1, n_modes(b)):
+        rest += b.x[j, k] * math.exp((e.w0 - t) * b.rates[k])
+    return rest
 
 
-def _many_potential(b, j, t, w0):
-    x = b[4][j]
-    if x[0] < 0.5 * HELD:
-        return HELD
-    v = b[5][j]
-    for k in range(x.size):
-        v += x[k] * math.exp((w0 - t) / b[10][k])
-    return v
-
-
-def _many_prepare(b, port, t, w0, w1):
-    # The factors of this arrival, shared by every synapse of the row.
-    for k in range(b[10].size):
-        b[13][k] = math.exp((w0 - t) / b[10][k])
-        b[16][k] = b[12][port, k] / b[13][k]
-    return 1.0
-
-
-def _many_reach(b, j, port, w, t, f, w0, w1, next_t, heap_t, heap_i, m):
-    x = b[4][j]
-    for k in range(x.size):
-        x[k] += w * b[16][k]
-    g = b[2] + j
-    if _many_may_cross(x, b[6][j], b[11], b[13], b[14], w1 - t):
-        c = _many_crossing_jit(b, j, t, w0, w1)
-        if c > next_t[g]:
-            # Later than what is queued: the queued entry finds the new time when it is popped.
-            next_t[g] = c
+@kernel
+def _many_fire(b, j, t, e):
+    b.x[j, n_modes(b)] = -1.0
+    if b.t_ref[j] > 0.0:
+        b.x[j, 0] = HELD
+    else:
+        grow = math.exp((t - e.w0) * b.rates[0])
+        if b.soft:
+            b.x[j, 0] -= (b.gap[j] + b.v_inf[j] - b.v_reset[j]) * grow
         else:
-            m = predict(next_t, heap_t, heap_i, m, g, c)
-    elif next_t[g] < NEVER:
-        next_t[g] = NEVER
-    return m
+            b.x[j, 0] = (b.v_reset[j] - b.v_inf[j] - _currents(b, j, t, e)) * grow
+        project(b, t, e)
+        predict(e, b.g0 + j, bound(b, j, t, e))
+    return b.t_ref[j]
+
+
+@kernel
+def many_potential(b, j, t, e):
+    x = b.x[j, 0]
+    if x < 0.5 * HELD:
+        return HELD
+    return b.v_inf[j] + x * math.exp((e.w0 - t) * b.rates[0]) + _currents(b, j, t, e)
+
+
+@entry
+def many_block(b, e, op, j, t):
+    """A block whose potential is a sum of modes."""
+    if op == CONFIRM:
+        return _many_confirm(b, j, t, e)
+    if op == FIRE:
+        return _many_fire(b, j, t, e)
+    if op == RELEASE:
+        b.x[j, 0] = (b.v_reset[j] - b.v_inf[j] - _currents(b, j, t, e)) * math.exp((t - e.w0) * b.rates[0])
+        project(b, t, e)
+        predict(e, b.g0 + j, bound(b, j, t, e))
+    elif op == OPEN:
+        _many_open(b, e)
+    elif op == POTENTIAL:
+        return many_potential(b, j, t, e)
+    elif op == RESET:
+        for k in range(b.x.shape[0]):
+            copy(b.x[k], b.start[k])
+    return 0.0
 
 
 # ---------------------------------------------------------------------------------------- any closed form (plugins)
 
 
-def _closed_crossing(b, j, now, w0, w1):
-    if b[8][j] > 0.0:
+@kernel
+def closed_crossing(b, j, now, e):
+    if b.held[j] > 0.0:
         return NEVER
-    t = b[7][j] + at(b[1], j).time_to_threshold(view(b[5], b[4], j, ()))
-    return max(t, now) if t < w1 else NEVER
-
-
-_closed_crossing_jit = kernel(_closed_crossing)
-
-
-def _closed_catch_up(b, j, t):
-    dt = t - b[7][j]
-    if dt > 0.0:
-        cell = view(b[5], b[4], j, ())
-        if b[8][j] > 0.0:
-            at(b[1], j).hold(cell, dt)
-        else:
-            at(b[1], j).advance(cell, dt)
-        b[7][j] = t
-
-
-_closed_catch_up_jit = kernel(_closed_catch_up)
-
-
-def _closed_open(b, w0, before, w1, next_t, heap_t, heap_i, m):
-    for j in range(b[3] - b[2]):
-        next_t[b[2] + j] = NEVER
-        m = predict(next_t, heap_t, heap_i, m, b[2] + j, _closed_crossing_jit(b, j, w0, w0, w1))
-    return m
-
-
-def _closed_confirm(b, j, t, w0, w1, next_t):
-    return next_t[b[2] + j]
-
-
-def _closed_fire(b, j, t, w0):
-    _closed_catch_up_jit(b, j, t)
-    at(b[1], j).fire(view(b[5], b[4], j, ()))
-    b[8][j] = 1.0 if b[6][j] > 0.0 else 0.0
-    return b[6][j]
-
-
-def _closed_release(b, j, t, w0):
-    _closed_catch_up_jit(b, j, t)
-    b[8][j] = 0.0
-
-
-def _closed_potential(b, j, t, w0):
-    if b[8][j] > 0.0:
-        return HELD
-    _closed_catch_up_jit(b, j, t)
-    return b[4][0][j]
-
-
-def _closed_prepare(b, port, t, w0, w1):
-    return 1.0
-
-
-def _closed_reach(b, j, port, w, t, f, w0, w1, next_t, heap_t, heap_i, m):
-    _closed_catch_up_jit(b, j, t)
-    cell = view(b[5], b[4], j, ())
-    g = b[2] + j
-    if b[8][j] > 0.0:
-        at(b[1], j).receive_held(cell, port, w)
-        return m
-    at(b[1], j).receive(cell, port, w)
-    c = _closed_crossing_jit(b, j, t, w0, w1)
-    if c > next_t[g]:
-        next_t[g] = c
-        return m
-    return predict(next_t, heap_t, heap_i, m, g, c)
-
-
-# --------------------------------------------------------------------------------------------------------- dispatch
-
-
-def _nothing_open(b, w0, before, w1, next_t, heap_t, heap_i, m):
-    return m
-
-
-def _never_confirm(b, j, t, w0, w1, next_t):
-    return NEVER
-
-
-def _never_crossing(b, j, now, w0, w1):
-    return NEVER
-
-
-def _source_fire(b, j, t, w0):
-    return 0.0
-
-
-def _source_release(b, j, t, w0):
-    pass
-
-
-def _one_reset(b, presentation):
-    for j in range(b[4].size):
-        b[4][j] = b[11][j]
-
-
-def _many_reset(b, presentation):
-    for j in range(b[4].shape[0]):
-        for k in range(b[4].shape[1]):
-            b[4][j, k] = b[17][j, k]
-
-
-def _closed_reset(b, presentation):
-    for f in range(len(b[4])):
-        for j in range(b[7].size):
-            b[4][f][j] = b[9][f][j]
-    for j in range(b[7].size):
-        b[7][j] = 0.0
-        b[8][j] = 0.0
-
-
-def _source_reset(b, presentation):
-    # Each presentation has a stretch of the source's stream to itself, whichever thread shows it.
-    for j in range(b[3] - b[2]):
-        b[8][j] = presentation << 24
-        b[7][j] = -1.0
-        b[6][j] = source_next(b, j, -1.0, b[8][j])
-
-
-def _given_reset(b, presentation):
-    pass
+    t = b.t_last[j] + at(b.model, j).time_to_threshold(view(b.fields, b.states, j, ()))
+    return max(t, now) if t < e.w1 else NEVER
 
 
 @kernel
-def source_next(b, j, t, k):
+def catch_up(b, j, t):
+    """Bring the state of neuron j to time t."""
+    dt = t - b.t_last[j]
+    if dt > 0.0:
+        cell = view(b.fields, b.states, j, ())
+        if b.held[j] > 0.0:
+            at(b.model, j).hold(cell, dt)
+        else:
+            at(b.model, j).advance(cell, dt)
+        b.t_last[j] = t
+
+
+@kernel
+def closed_reach(b, j, port, w, t, e):
+    """An arrival of weight w."""
+    catch_up(b, j, t)
+    cell = view(b.fields, b.states, j, ())
+    if b.held[j] > 0.0:
+        at(b.model, j).receive_held(cell, port, w)
+    else:
+        at(b.model, j).receive(cell, port, w)
+        predict(e, b.g0 + j, closed_crossing(b, j, t, e))
+
+
+@kernel
+def closed_potential(b, j, t):
+    if b.held[j] > 0.0:
+        return HELD
+    catch_up(b, j, t)
+    return b.states[0][j]
+
+
+def copy_all(to, values):
+    """Copy each array onto the one at its place."""
+    for k in range(len(to)):
+        copy(to[k], values[k])
+
+
+@specialise(copy_all)
+def _copy_all(to, values):
+    if len(to) == 0:
+        return lambda to, values: None
+
+    def each(to, values):
+        for k in range(len(to)):
+            copy(to[k], values[k])
+
+    return each
+
+
+@entry
+def closed_block(b, e, op, j, t):
+    """A block that is run by its model's own methods."""
+    if op == CONFIRM:
+        return closed_crossing(b, j, t, e)
+    if op == FIRE:
+        catch_up(b, j, t)
+        at(b.model, j).fire(view(b.fields, b.states, j, ()))
+        b.held[j] = 1.0 if b.t_ref[j] > 0.0 else 0.0
+        if b.t_ref[j] == 0.0:
+            predict(e, b.g0 + j, closed_crossing(b, j, t, e))
+        return b.t_ref[j]
+    if op == RELEASE:
+        catch_up(b, j, t)
+        b.held[j] = 0.0
+        predict(e, b.g0 + j, closed_crossing(b, j, t, e))
+    elif op == OPEN:
+        for k in range(b.g1 - b.g0):
+            e.next_t[b.g0 + k] = NEVER
+            predict(e, b.g0 + k, closed_crossing(b, k, e.w0, e))
+    elif op == POTENTIAL:
+        return closed_potential(b, j, t)
+    elif op == RESET:
+        copy_all(b.states, b.start)
+        b.t_last[:] = 0.0
+        b.held[:] = 0.0
+    return 0.0
+
+
+# --------------------------------------------------------------------------------------------------------- sources
+
+
+@kernel
+def next_spike(b, j, t, k):
     """Time of spike k of source j, after t, from the source's own stream."""
-    u = uniform_u64(b[9][0] + np.uint64(j), k)
-    return at(b[1], j).next_spike(view(b[5], b[4], j, ()), t, u)
+    u = uniform_u64(b.key[0] + np.uint64(j), k)
+    return at(b.model, j).next_spike(view(b.fields, b.states, j, ()), t, u)
 
 
-reset_cells = by_kind(one=_one_reset, many=_many_reset, closed=_closed_reset, source=_source_reset, given=_given_reset)
-open_cells = by_kind(one=_one_open, many=_many_open, closed=_closed_open, source=_nothing_open, given=_nothing_open)
-crossing = by_kind(
-    one=_one_crossing, many=_many_crossing, closed=_closed_crossing, source=_never_crossing, given=_never_crossing
-)
-confirm = by_kind(
-    one=_one_confirm, many=_many_confirm, closed=_closed_confirm, source=_never_confirm, given=_never_confirm
-)
-fire = by_kind(one=_one_fire, many=_many_fire, closed=_closed_fire, source=_source_fire, given=_source_fire)
-release = by_kind(
-    one=_one_release, many=_many_release, closed=_closed_release, source=_source_release, given=_source_release
-)
-potential = by_kind(one=_one_potential, many=_many_potential, closed=_closed_potential)
-prepare = by_kind(one=_one_prepare, many=_many_prepare, closed=_closed_prepare)
-reach = by_kind(one=_one_reach, many=_many_reach, closed=_closed_reach)
+@kernel
+def _source_spikes(b, e):
+    """Let every source fire within the window that is being opened; -1 if the queues are full."""
+    for j in range(b.g1 - b.g0):
+        while b.next_t[j] < e.w1:
+            if not has_room(e):
+                return -1.0
+            t = b.next_t[j]
+            emit(e, b.g0 + j, t)
+            e.src_t[e.n_src] = t
+            e.src_i[e.n_src] = b.g0 + j
+            e.n_src += 1
+            b.fired[j] += 1
+            b.last_t[j] = t
+            b.next_t[j] = next_spike(b, j, t, b.fired[j])
+    return 0.0
+
+
+@entry
+def source_block(b, e, op, j, t):
+    """A block of sources that draw their own spikes."""
+    if op == SPIKES:
+        return _source_spikes(b, e)
+    if op == RESET:
+        # Each presentation has a stretch of the source's stream to itself, whichever thread shows it.
+        for k in range(b.g1 - b.g0):
+            b.fired[k] = j << 24
+            b.last_t[k] = -1.0
+            b.next_t[k] = next_spike(b, k, -1.0, b.fired[k])
+    return 0.0
+
+
+@entry
+def given_block(b, e, op, j, t):
+    """A block of sources whose spikes are known beforehand: the driver emits them."""
+    return 0.0
+
+
+BLOCKS = {
+    "one": one_block,
+    "two": many_block,
+    "three": many_block,
+    "many": many_block,
+    "closed": closed_block,
+    "source": source_block,
+    "given": given_block,
+}

@@ -1,4 +1,4 @@
-"""Choosing code by the type of a tuple's first element, and walking tuples of unlike groups."""
+"""Choosing code by the kind of a struct, or by what a plugin overrides."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from .types import Fields, PluginType
 
 
 class Kind(Fields):
-    """A tag that says how the rest of a tuple is laid out."""
+    """A tag that says how a struct is laid out: its member `kind`."""
 
     def __init__(self, name: str) -> None:
         super().__init__((name, -1))
@@ -18,15 +18,15 @@ class Kind(Fields):
 
 
 def by_kind(**implementations: Callable[..., Any]) -> Callable[..., Any]:
-    """A function that runs the implementation named by the Kind at position 0 of its first argument."""
+    """A function that runs the implementation named by the kind of its first argument."""
     compiled: dict[str, Any] = {}
 
     def chosen(first: Any, *rest: Any) -> Any:
-        return implementations[first[0].name](first, *rest)
+        return implementations[first.kind.name](first, *rest)
 
     @specialise(chosen)
     def _choose(first, *rest):
-        name = first.types[0].fields[0][0]
+        name = first.kind
         if name not in compiled:
             compiled[name] = kernel(implementations[name])
         function = compiled[name]
@@ -54,15 +54,25 @@ def hook(name: str) -> Callable[..., Any]:
     return call
 
 
-def has(*names: str) -> Callable[..., bool]:
-    """A function that says whether a plugin has any of the methods; a constant in compiled code."""
+def with_hooks(*names: str) -> Callable[[Any], Any]:
+    """Decorate a function of a group that has nothing to do where the group's rule overrides none of the hooks.
 
-    def test(rule: Any) -> bool:
-        return any(hasattr(rule, name) for name in names)
+    Nothing is compiled for it then.
+    """
 
-    @specialise(test)
-    def _test(rule):
-        found = any(rule.method(name) is not None for name in names)
-        return (lambda rule: True) if found else (lambda rule: False)
+    def decorate(function: Any) -> Any:
+        def call(g: Any, *args: Any) -> None:
+            if any(hasattr(g.rule, name) for name in names):
+                function(g, *args)
 
-    return test
+        compiled = kernel(function)
+
+        @specialise(call)
+        def _call(g, *args):
+            if any(g.lookup["rule"][0].method(name) is not None for name in names):
+                return lambda g, *args: compiled(g, *args)
+            return lambda g, *args: None
+
+        return call
+
+    return decorate

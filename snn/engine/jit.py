@@ -16,8 +16,8 @@ OPTIONS = {"error_model": "numpy", "nogil": True, "_nrt": False}
 
 
 def kernel(function: Any) -> Any:
-    """Compile a function that other kernels call."""
-    return njit(**OPTIONS)(function)
+    """Compile a function that only other kernels call."""
+    return njit(no_cpython_wrapper=True, no_cfunc_wrapper=True, **OPTIONS)(function)
 
 
 def entry(function: Any) -> Any:
@@ -40,3 +40,12 @@ def bind(function: Any, *arguments: Any) -> Any:
     signature = tuple(typeof(a) for a in arguments)
     function.compile(signature)
     return function.overloads[signature].entry_point
+
+
+def entry_address(function: Any, signature: tuple[Any, ...]) -> Any:
+    """Address at which an entry for arguments of these types can be called; without Numba the function itself."""
+    if not hasattr(function, "overloads"):
+        return function
+    function.compile(signature)
+    compiled = function.overloads[signature]
+    return compiled.library.get_pointer_to_function(compiled.fndesc.llvm_cfunc_wrapper_name)

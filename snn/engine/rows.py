@@ -1,87 +1,83 @@
 """Synapses inside the engines: rows, their delivery and their plasticity.
 
-A row is one axon branch: the synapses of one projection that share a source and a delay. A group is a tuple of arrays
-for all rows that share target block, port, storage and rule (positions below). Post spikes are not applied to the
-columns of the weights when they happen: they go to a short log, and a row catches up with the log when its next spike
-arrives (or when somebody reads the weights). That keeps every pass along contiguous memory and gives each synapse the
-same updates in the same order, since between its own arrivals a row's presynaptic state only decays.
+A row is one axon branch: the synapses of one projection that share a source and a delay. A group is a struct with the
+rows of one projection. Post spikes are not applied to the columns of the weights when they happen: they go to a short
+log, and a row catches up with the log when its next spike arrives (or when somebody reads the weights). That keeps every
+pass along contiguous memory and gives each synapse the same updates in the same order, since between its own arrivals a
+row's presynaptic state only decays.
 """
 
 from __future__ import annotations
 
 import math
 
-from .cells import HELD, potential, prepare, reach
-from .dispatch import Kind, by_kind, has, hook
-from .jit import kernel, specialise
+from .cells import HELD, bound, closed_potential, closed_reach, many_potential, n_modes, one_crossing, one_potential
+from .cells import predict, project
+from .dispatch import Kind, by_kind, hook, with_hooks
+from .jit import entry, kernel, specialise
 from .types import decays, view
 
 DENSE, SPARSE = Kind("dense"), Kind("sparse")
 
-# Positions in a group.
-KIND, RULE, BLOCK, PORT, R0, R1, PTR, TGT, W, WSTEP = range(10)
-F_SYN, SYN, F_PRE, PRE, F_POST, POST, TAUS_PRE, TAUS_POST, CLOCK = range(10, 19)
-LOG_N, LOG_T, LOG_J, LOG_PREV, LOG_POST, F_LOG, LAST, CURSOR, V, J0 = range(19, 29)
-ACTIVE, ACTIVE_ROWS, N_ACTIVE, COUNT, G0, N_POST, TAU_MIN, LOG_G, POST_TAU, READS_V, INITS = range(29, 40)
+# What a group can be asked to do.
+RUN, ARRIVE, LEARN, POST, SETTLE, SIGNAL, FINISH, CLEAR = range(8)
 # Counters of a group.
 N_ARRIVALS, N_EVENTS, N_ON_POST, N_POST_SPIKES, N_SIGNAL = range(5)
 
-_on_pre, _on_post = hook("on_pre"), hook("on_post")
+_on_pre, _on_post, _on_signal, _on_end = hook("on_pre"), hook("on_post"), hook("on_signal"), hook("on_end")
 _pre_spike, _post_spike = hook("pre_spike"), hook("post_spike")
-_has_on_pre, _has_on_post = has("on_pre"), has("on_post")
-_learns_from_post = has("on_post", "post_spike")
-_learns = has("on_pre", "on_post", "pre_spike", "post_spike", "on_signal", "on_end")
+HOOKS = ("on_pre", "on_post", "pre_spike", "post_spike", "on_signal", "on_end")
 
 
-def row_factors(table, e, taus):
-    """Row e of a table as a tuple, one number for each time constant."""
-    return tuple(float(table[e, f]) for f in range(len(taus)))
+def row_factors(table, k, taus):
+    """Row k of a table as a tuple, one number for each time constant."""
+    return tuple(float(table[k, f]) for f in range(len(taus)))
 
 
 @specialise(row_factors)
-def _row_factors(table, e, taus):
+def _row_factors(table, k, taus):
     n = len(taus)
     if n == 0:
-        return lambda table, e, taus: ()
+        return lambda table, k, taus: ()
     if n == 1:
-        return lambda table, e, taus: (table[e, 0],)
+        return lambda table, k, taus: (table[k, 0],)
     if n == 2:
-        return lambda table, e, taus: (table[e, 0], table[e, 1])
-    return lambda table, e, taus: (table[e, 0], table[e, 1], table[e, 2])
+        return lambda table, k, taus: (table[k, 0], table[k, 1])
+    return lambda table, k, taus: (table[k, 0], table[k, 1], table[k, 2])
 
 
-def store_factors(table, e, values):
+def store_factors(table, k, values):
     """The reverse of :func:`row_factors`."""
     for f in range(len(values)):
-        table[e, f] = values[f]
+        table[k, f] = values[f]
 
 
 @specialise(store_factors)
-def _store_factors(table, e, values):
+def _store_factors(table, k, values):
     if len(values) == 0:
-        return lambda table, e, values: None
+        return lambda table, k, values: None
 
-    def store(table, e, values):
+    def store(table, k, values):
         for f in range(len(values)):
-            table[e, f] = values[f]
+            table[k, f] = values[f]
 
     return store
 
 
-def copy_fields(to, e, arrays, j, taus, dt):
-    """Present values of record j of decaying arrays into record e of plain ones."""
+def copy_fields(to, k, arrays, j, taus, dt):
+    """Present values of record j of decaying arrays into record k of plain ones."""
     for f in range(len(to)):
-        to[f][e] = arrays[f][j] * math.exp(-dt / taus[f])
+        to[f][k] = arrays[f][j] * math.exp(-dt / taus[f])
 
 
 @specialise(copy_fields)
-def _copy_fields(to, e, arrays, j, taus, dt):
+def _copy_fields(to, k, arrays, j, taus, dt):
     if len(to) == 0:
-        return lambda to, e, arrays, j, taus, dt: None
+        return lambda to, k, arrays, j, taus, dt: None
 
-    def copy(to, e, arrays, j, taus, dt):
+    def copy(to, k, arrays, j, taus, dt):
         for f in range(len(to)):
-            to[f][e] = arrays[f][j] * math.exp(-dt / taus[f])
+            to[f][k] = arrays[f][j] * math.exp(-dt / taus[f])
 
     return copy
 
@@ -89,154 +85,186 @@ def _copy_fields(to, e, arrays, j, taus, dt):
 # ------------------------------------------------------------------------------------------------------- delivery
 
 
-def _dense_deliver(g, lr, t, w0, w1, next_t, heap_t, heap_i, m):
-    lo = g[PTR][lr]
-    hi = g[PTR][lr + 1]
-    return deliver_dense(g[BLOCK], g, lo, hi, t, w0, w1, next_t, heap_t, heap_i, m)
-
-
-def _dense_general(b, g, lo, hi, t, w0, w1, next_t, heap_t, heap_i, m):
-    f = prepare(b, g[PORT], t, w0, w1)
-    first = g[J0]
-    w = g[W]
-    step = g[WSTEP]
-    for k in range(lo, hi):
-        m = reach(b, first + k - lo, g[PORT], w[k * step], t, f, w0, w1, next_t, heap_t, heap_i, m)
-    return m
-
-
-def _dense_one(b, g, lo, hi, t, w0, w1, next_t, heap_t, heap_i, m):
-    f = prepare(b, g[PORT], t, w0, w1)
-    first = g[J0]
-    n = hi - lo
-    x = b[4][first : first + n]
-    gap = b[6][first : first + n]
-    if g[WSTEP] == 0:
-        add = g[W][0] * f
+def _dense_one(b, g, lr, t, e):
+    lo = g.ptr[lr]
+    n = g.ptr[lr + 1] - lo
+    f = math.exp((t - e.w0) / b.tau)
+    x, gap = b.x, b.gap
+    if g.w_step == 0:
+        add = g.w[0] * f
         for k in range(n):
             x[k] += add
     else:
-        w = g[W][lo:hi]
+        w = g.w[lo : lo + n]
         for k in range(n):
             x[k] += w[k] * f
-    end = b[9][1]
+    end = b.end
     crossed = 0
     for k in range(n):
         crossed |= x[k] >= gap[k] * (end if gap[k] < 0.0 else f)
     if crossed:
         for k in range(n):
             if x[k] >= gap[k] * (end if gap[k] < 0.0 else f):
-                m = reach(b, first + k, g[PORT], 0.0, t, f, w0, w1, next_t, heap_t, heap_i, m)
-    return m
+                predict(e, b.g0 + k, one_crossing(b, k, t, e))
 
 
-deliver_dense = by_kind(one=_dense_one, many=_dense_general, closed=_dense_general)
-
-
-def _sparse_deliver(g, lr, t, w0, w1, next_t, heap_t, heap_i, m):
-    return deliver_sparse(g[BLOCK], g, g[PTR][lr], g[PTR][lr + 1], t, w0, w1, next_t, heap_t, heap_i, m)
-
-
-def _sparse_general(b, g, lo, hi, t, w0, w1, next_t, heap_t, heap_i, m):
-    f = prepare(b, g[PORT], t, w0, w1)
-    tgt = g[TGT]
-    w = g[W]
-    step = g[WSTEP]
-    for k in range(lo, hi):
-        m = reach(b, tgt[k], g[PORT], w[k * step], t, f, w0, w1, next_t, heap_t, heap_i, m)
-    return m
-
-
-def _sparse_one(b, g, lo, hi, t, w0, w1, next_t, heap_t, heap_i, m):
-    f = prepare(b, g[PORT], t, w0, w1)
-    tgt = g[TGT]
-    w = g[W]
-    step = g[WSTEP]
-    if b[9][3] == 0.0:
-        for k in range(lo, hi):
-            m = reach(b, tgt[k], g[PORT], w[k * step], t, f, w0, w1, next_t, heap_t, heap_i, m)
-        return m
-    # One gap for the whole block: the test is a compare with a constant of this arrival.
-    x = b[4]
-    gap = b[6][0]
-    bound = gap * (b[9][1] if gap < 0.0 else f)
-    for k in range(lo, hi):
+def _sparse_one(b, g, lr, t, e):
+    f = math.exp((t - e.w0) / b.tau)
+    x, gap, tgt, w = b.x, b.gap, g.tgt, g.w
+    end = b.end
+    if b.uniform and g.w_step == 1:
+        # One gap for the whole block: the test is a compare with a constant of this arrival.
+        least = gap[0] * (end if gap[0] < 0.0 else f)
+        for k in range(g.ptr[lr], g.ptr[lr + 1]):
+            j = tgt[k]
+            y = x[j] + w[k] * f
+            x[j] = y
+            if y >= least:
+                predict(e, b.g0 + j, one_crossing(b, j, t, e))
+        return
+    step = g.w_step
+    for k in range(g.ptr[lr], g.ptr[lr + 1]):
         j = tgt[k]
         y = x[j] + w[k * step] * f
         x[j] = y
-        if y >= bound:
-            m = reach(b, j, g[PORT], 0.0, t, f, w0, w1, next_t, heap_t, heap_i, m)
-    return m
+        if y >= gap[j] * (end if gap[j] < 0.0 else f):
+            predict(e, b.g0 + j, one_crossing(b, j, t, e))
 
 
-deliver_sparse = by_kind(one=_sparse_one, many=_sparse_general, closed=_sparse_general)
-deliver = by_kind(dense=_dense_deliver, sparse=_sparse_deliver)
+@kernel
+def _many_row(b, g, t, e):
+    """The factors of this arrival, shared by every synapse of the row."""
+    project(b, t, e)
+    for k in range(n_modes(b)):
+        b.add[k] = b.gains[g.port, k] / b.f[k]
+
+
+@kernel
+def _many_reach(b, j, w, t, e):
+    x, add = b.x, b.add
+    for k in range(n_modes(b)):
+        x[j, k] += w * add[k]
+    x[j, n_modes(b)] = -1.0
+    c = bound(b, j, t, e)
+    if c < math.inf:
+        predict(e, b.g0 + j, c)
+
+
+def _dense_many(b, g, lr, t, e):
+    _many_row(b, g, t, e)
+    lo, w, step = g.ptr[lr], g.w, g.w_step
+    for k in range(lo, g.ptr[lr + 1]):
+        _many_reach(b, k - lo, w[k * step], t, e)
+
+
+def _sparse_many(b, g, lr, t, e):
+    _many_row(b, g, t, e)
+    tgt, w, step = g.tgt, g.w, g.w_step
+    for k in range(g.ptr[lr], g.ptr[lr + 1]):
+        _many_reach(b, tgt[k], w[k * step], t, e)
+
+
+def _dense_closed(b, g, lr, t, e):
+    lo, w, step = g.ptr[lr], g.w, g.w_step
+    for k in range(lo, g.ptr[lr + 1]):
+        closed_reach(b, k - lo, g.port, w[k * step], t, e)
+
+
+def _sparse_closed(b, g, lr, t, e):
+    tgt, w, step = g.tgt, g.w, g.w_step
+    for k in range(g.ptr[lr], g.ptr[lr + 1]):
+        closed_reach(b, tgt[k], g.port, w[k * step], t, e)
+
+
+_deliver_dense = by_kind(one=_dense_one, two=_dense_many, three=_dense_many, many=_dense_many, closed=_dense_closed)
+_deliver_sparse = by_kind(
+    one=_sparse_one, two=_sparse_many, three=_sparse_many, many=_sparse_many, closed=_sparse_closed
+)
+
+
+def _dense_deliver(g, lr, t, e):
+    _deliver_dense(g.block, g, lr, t, e)
+
+
+def _sparse_deliver(g, lr, t, e):
+    _deliver_sparse(g.block, g, lr, t, e)
+
+
+_deliver = by_kind(dense=_dense_deliver, sparse=_sparse_deliver)
 
 
 # ----------------------------------------------------------------------------------------------------- plasticity
 
 
 def _dense_settle(g, lr):
-    n = g[LOG_N][0]
-    base = g[PTR][lr]
-    for e in range(g[CURSOR][lr], n):
-        pre = view(g[F_PRE], g[PRE], lr, row_factors(g[LOG_G], e, g[TAUS_PRE]))
-        syn = view(g[F_SYN], g[SYN], base + g[LOG_J][e], ())
-        _on_post(g[RULE], syn, pre, view(g[F_LOG], g[LOG_POST], e, ()), g[LOG_T][e])
-    g[COUNT][N_ON_POST] += n - g[CURSOR][lr]
-    g[CURSOR][lr] = n
+    n = g.log_n
+    base = g.ptr[lr]
+    rule, taus, table = g.rule, g.taus_pre, g.log_g
+    pre, syn, post = g.pre, g.syn, g.log_post
+    for k in range(g.cursor[lr], n):
+        _on_post(
+            rule,
+            view(g.f_syn, syn, base + g.log_j[k], ()),
+            view(g.f_pre, pre, lr, row_factors(table, k, taus)),
+            view(g.f_log, post, k, ()),
+            g.log_t[k],
+        )
+    g.count[N_ON_POST] += n - g.cursor[lr]
+    g.cursor[lr] = n
 
 
 def _sparse_settle(g, lr):
-    n = g[LOG_N][0]
-    start = g[CURSOR][lr]
+    n = g.log_n
+    start = g.cursor[lr]
     if start == n:
         return
-    g[CURSOR][lr] = n
-    last, prev, tgt, j0 = g[LAST], g[LOG_PREV], g[TGT], g[J0]
-    stack = g[V]
+    g.cursor[lr] = n
+    rule, taus, table = g.rule, g.taus_pre, g.log_g
+    pre, syn, post = g.pre, g.syn, g.log_post
+    last, prev, tgt, stack, log_t = g.last, g.log_prev, g.tgt, g.v, g.log_t
     visits = 0
-    for k in range(g[PTR][lr], g[PTR][lr + 1]):
-        e = last[tgt[k] - j0]
-        if e < start:
+    for k in range(g.ptr[lr], g.ptr[lr + 1]):
+        m = last[tgt[k]]
+        if m < start:
             continue
         depth = 0
-        while e >= start:
-            stack[depth] = e
+        while m >= start:
+            stack[depth] = m
             depth += 1
-            e = prev[e]
+            m = prev[m]
         visits += depth
-        syn = view(g[F_SYN], g[SYN], k, ())
         while depth > 0:
             depth -= 1
-            e = int(stack[depth])
-            pre = view(g[F_PRE], g[PRE], lr, row_factors(g[LOG_G], e, g[TAUS_PRE]))
-            _on_post(g[RULE], syn, pre, view(g[F_LOG], g[LOG_POST], e, ()), g[LOG_T][e])
-    g[COUNT][N_ON_POST] += visits
+            m = int(stack[depth])
+            _on_post(
+                rule,
+                view(g.f_syn, syn, k, ()),
+                view(g.f_pre, pre, lr, row_factors(table, m, taus)),
+                view(g.f_log, post, m, ()),
+                log_t[m],
+            )
+    g.count[N_ON_POST] += visits
 
 
-settle = by_kind(dense=_dense_settle, sparse=_sparse_settle)
+_settle_row = by_kind(dense=_dense_settle, sparse=_sparse_settle)
 
 
+@with_hooks("on_post")
+def _settle(g, lr):
+    """Let a row catch up with the post spikes of the log."""
+    _settle_row(g, lr)
+
+
+@with_hooks("on_post")
 def settle_all(g):
     """Apply every logged post spike to every row, and empty the log."""
-    if not _has_on_post(g[RULE]) or g[LOG_N][0] == 0:
+    if g.log_n == 0:
         return
-    for lr in range(g[R1] - g[R0]):
-        settle(g, lr)
-    for lr in range(g[R1] - g[R0]):
-        g[CURSOR][lr] = 0
-    for j in range(g[LAST].size):
-        g[LAST][j] = -1
-    g[LOG_N][0] = 0
-
-
-settle_all_jit = kernel(settle_all)
-
-
-@specialise(settle_all)
-def _settle_all(g):
-    return lambda g: settle_all_jit(g)
+    for lr in range(g.r1 - g.r0):
+        _settle_row(g, lr)
+    g.cursor[:] = 0
+    g.last[:] = -1
+    g.log_n = 0
 
 
 def rescale(arrays, taus, dt):
@@ -262,121 +290,257 @@ def _rescale(arrays, taus, dt):
 @kernel
 def _refresh(g, t):
     """Move the traces' reference time before their factors overflow."""
-    dt = t - g[CLOCK][0]
-    if dt > 30.0 * g[TAU_MIN]:
+    dt = t - g.t0
+    if dt > 30.0 * g.tau_min:
         settle_all(g)
-        rescale(g[PRE], g[POST_TAU][0], dt)
-        rescale(g[POST], g[POST_TAU][1], dt)
-        g[CLOCK][0] = t
+        rescale(g.pre, g.every_pre, dt)
+        rescale(g.post, g.every_post, dt)
+        g.t0 = t
 
 
-def _dense_on_pre(g, lr, pre, factors, t, w0):
-    lo = g[PTR][lr]
-    n = g[PTR][lr + 1] - lo
-    if g[READS_V]:
-        for k in range(n):
-            g[V][k] = potential(g[BLOCK], g[J0] + k, t, w0)
-    for k in range(n):
-        _on_pre(g[RULE], view(g[F_SYN], g[SYN], lo + k, ()), pre, view(g[F_POST], g[POST], k, factors), t)
+def _one_potentials(b, g, t, e):
+    f = math.exp((e.w0 - t) / b.tau)
+    x, v_inf, v = b.x, b.v_inf, g.v
+    for k in range(x.size):
+        v[k] = HELD if x[k] < 0.5 * HELD else v_inf[k] + x[k] * f
 
 
-def _dense_one_on_pre(g, lr, pre, factors, t, w0):
-    lo = g[PTR][lr]
-    n = g[PTR][lr + 1] - lo
-    if g[READS_V]:
-        b = g[BLOCK]
-        f = math.exp((w0 - t) / b[9][0])
-        x = b[4][g[J0] : g[J0] + n]
-        v_inf = b[5][g[J0] : g[J0] + n]
-        v = g[V]
-        for k in range(n):
-            v[k] = HELD if x[k] < 0.5 * HELD else v_inf[k] + x[k] * f
-    for k in range(n):
-        _on_pre(g[RULE], view(g[F_SYN], g[SYN], lo + k, ()), pre, view(g[F_POST], g[POST], k, factors), t)
+def _many_potentials(b, g, t, e):
+    for k in range(b.g1 - b.g0):
+        g.v[k] = many_potential(b, k, t, e)
 
 
-def _sparse_on_pre(g, lr, pre, factors, t, w0):
-    tgt, j0 = g[TGT], g[J0]
-    if g[READS_V]:
-        for k in range(g[PTR][lr], g[PTR][lr + 1]):
-            g[V][tgt[k] - j0] = potential(g[BLOCK], tgt[k], t, w0)
-    for k in range(g[PTR][lr], g[PTR][lr + 1]):
-        post = view(g[F_POST], g[POST], tgt[k] - j0, factors)
-        _on_pre(g[RULE], view(g[F_SYN], g[SYN], k, ()), pre, post, t)
+def _closed_potentials(b, g, t, e):
+    for k in range(b.g1 - b.g0):
+        g.v[k] = closed_potential(b, k, t)
 
 
-def dense_on_pre(b, g, lr, pre, factors, t, w0):
-    """Plain Python form of the choice below."""
-    (_dense_one_on_pre if b[0].name == "one" else _dense_on_pre)(g, lr, pre, factors, t, w0)
+_potentials = by_kind(
+    one=_one_potentials,
+    two=_many_potentials,
+    three=_many_potentials,
+    many=_many_potentials,
+    closed=_closed_potentials,
+)
 
 
-_dense_on_pre_jit = kernel(_dense_on_pre)
-_dense_one_on_pre_jit = kernel(_dense_one_on_pre)
+def _one_v(b, j, t, e):
+    return one_potential(b, j, t, e)
 
 
-@specialise(dense_on_pre)
-def _choose_dense_on_pre(b, g, lr, pre, factors, t, w0):
-    one = b.types[0].fields[0][0] == "one"
-    function = _dense_one_on_pre_jit if one else _dense_on_pre_jit
-    return lambda b, g, lr, pre, factors, t, w0: function(g, lr, pre, factors, t, w0)
+def _many_v(b, j, t, e):
+    return many_potential(b, j, t, e)
 
 
-def _dense_row_on_pre(g, lr, pre, factors, t, w0):
-    dense_on_pre(g[BLOCK], g, lr, pre, factors, t, w0)
+def _closed_v(b, j, t, e):
+    return closed_potential(b, j, t)
 
 
-row_on_pre = by_kind(dense=_dense_row_on_pre, sparse=_sparse_on_pre)
+_potential = by_kind(one=_one_v, two=_many_v, three=_many_v, many=_many_v, closed=_closed_v)
+
+
+def _dense_on_pre(g, lr, pre, factors, t, e):
+    if g.reads_v:
+        _potentials(g.block, g, t, e)
+    lo = g.ptr[lr]
+    rule, syn, post = g.rule, g.syn, g.post
+    for k in range(g.ptr[lr + 1] - lo):
+        _on_pre(rule, view(g.f_syn, syn, lo + k, ()), pre, view(g.f_post, post, k, factors), t)
+
+
+def _sparse_on_pre(g, lr, pre, factors, t, e):
+    tgt = g.tgt
+    if g.reads_v:
+        for k in range(g.ptr[lr], g.ptr[lr + 1]):
+            g.v[tgt[k]] = _potential(g.block, tgt[k], t, e)
+    rule, syn, post = g.rule, g.syn, g.post
+    for k in range(g.ptr[lr], g.ptr[lr + 1]):
+        _on_pre(rule, view(g.f_syn, syn, k, ()), pre, view(g.f_post, post, tgt[k], factors), t)
+
+
+_choose_on_pre = by_kind(dense=_dense_on_pre, sparse=_sparse_on_pre)
+
+
+@with_hooks("on_pre")
+def _row_on_pre(g, lr, pre, t, e):
+    _choose_on_pre(g, lr, pre, decays(g.taus_post, t - g.t0), t, e)
 
 
 @kernel
-def learn_row(g, r, t, w0):
+def _arrive(g, lr, t, e):
+    """A spike reaches a row: catch up with post spikes, then deliver its weights as they are now."""
+    _settle(g, lr)
+    g.count[N_ARRIVALS] += 1
+    g.count[N_EVENTS] += g.ptr[lr + 1] - g.ptr[lr]
+    _deliver(g, lr, t, e)
+
+
+@with_hooks(*HOOKS)
+def _learn(g, lr, t, e):
     """Plasticity of a row at which a spike has arrived: catch up with post spikes, on_pre, pre_spike."""
-    if not _learns(g[RULE]):
-        return
-    lr = r - g[R0]
-    if _has_on_post(g[RULE]):
-        settle(g, lr)
+    _settle(g, lr)
     _refresh(g, t)
-    dt = t - g[CLOCK][0]
-    pre = view(g[F_PRE], g[PRE], lr, decays(g[TAUS_PRE], dt))
-    if _has_on_pre(g[RULE]):
-        row_on_pre(g, lr, pre, decays(g[TAUS_POST], dt), t, w0)
-    _pre_spike(g[RULE], pre, t)
-    if g[ACTIVE][lr] == 0:
-        g[ACTIVE][lr] = 1
-        g[ACTIVE_ROWS][g[N_ACTIVE][0]] = lr
-        g[N_ACTIVE][0] += 1
+    pre = view(g.f_pre, g.pre, lr, decays(g.taus_pre, t - g.t0))
+    _row_on_pre(g, lr, pre, t, e)
+    _pre_spike(g.rule, pre, t)
+    if g.active[lr] == 0:
+        g.active[lr] = 1
+        g.active_rows[g.n_active] = lr
+        g.n_active += 1
+
+
+@with_hooks("on_post")
+def _log(g, j, t, dt):
+    """Note a post spike for rows to catch up with."""
+    if g.log_n == g.log_t.size:
+        settle_all(g)
+    k = g.log_n
+    g.log_t[k] = t
+    g.log_j[k] = j
+    g.log_prev[k] = g.last[j]
+    g.last[j] = k
+    store_factors(g.log_g, k, decays(g.taus_pre, dt))
+    copy_fields(g.log_post, k, g.post, j, g.every_post, dt)
+    g.log_n = k + 1
+
+
+@with_hooks("on_post", "post_spike")
+def _learn_post(g, j, t):
+    """Plasticity of a group when target j has fired: log it for on_post, then post_spike."""
+    _refresh(g, t)
+    dt = t - g.t0
+    _log(g, j, t, dt)
+    g.count[N_POST_SPIKES] += 1
+    _post_spike(g.rule, view(g.f_post, g.post, j, decays(g.taus_post, dt)), t)
 
 
 @kernel
-def learn_post(g, gid, t):
-    """Plasticity of a group when a neuron has fired: log it for on_post, then post_spike."""
-    j = gid - g[G0]
-    if not _learns_from_post(g[RULE]) or j < 0 or j >= g[N_POST]:
-        return
-    _refresh(g, t)
-    if _has_on_post(g[RULE]):
-        if g[LOG_N][0] == g[LOG_T].size:
-            settle_all(g)
-        dt = t - g[CLOCK][0]
-        e = g[LOG_N][0]
-        g[LOG_T][e] = t
-        g[LOG_J][e] = j
-        g[LOG_PREV][e] = g[LAST][j]
-        g[LAST][j] = e
-        store_factors(g[LOG_G], e, decays(g[TAUS_PRE], dt))
-        copy_fields(g[LOG_POST], e, g[POST], j, g[POST_TAU][1], dt)
-        g[LOG_N][0] = e + 1
-    g[COUNT][N_POST_SPIKES] += 1
-    _post_spike(g[RULE], view(g[F_POST], g[POST], j, decays(g[TAUS_POST], t - g[CLOCK][0])), t)
+def _run(g, e, first, limit):
+    """Serve the arrivals of this window from number `first` on, as long as they are this group's and nothing else is due."""
+    r0, r1 = g.r0, g.r1
+    cur_t, cur_r = e.cur_t, e.cur_r
+    k = first
+    while k < e.n_cur:
+        r = cur_r[k]
+        t = cur_t[k]
+        if r < r0 or r >= r1 or t >= limit or (e.n_cross > 0 and e.cross_t[0] < t):
+            break
+        _arrive(g, r - r0, t, e)
+        if not e.frozen:
+            _learn(g, r - r0, t, e)
+        k += 1
+    e.i_cur = k
 
 
-@kernel
-def arrive(g, r, t, w0, w1, next_t, heap_t, heap_i, m):
-    """A spike reaches row r: catch up with post spikes, then deliver its weights as they are now."""
-    lr = r - g[R0]
-    if _has_on_post(g[RULE]):
-        settle(g, lr)
-    g[COUNT][N_ARRIVALS] += 1
-    g[COUNT][N_EVENTS] += g[PTR][lr + 1] - g[PTR][lr]
-    return deliver(g, lr, t, w0, w1, next_t, heap_t, heap_i, m)
+# ------------------------------------------------------------------------------------------------- learning signals
+
+
+def _dense_signal(g, t):
+    pre_factors, post_factors = decays(g.taus_pre, t - g.t0), decays(g.taus_post, t - g.t0)
+    rule, pre, syn, post, signal = g.rule, g.pre, g.syn, g.post, g.signal
+    for a in range(g.n_active):
+        lr = g.active_rows[a]
+        lo = g.ptr[lr]
+        n = g.ptr[lr + 1] - lo
+        mine = view(g.f_pre, pre, lr, pre_factors)
+        for k in range(n):
+            _on_signal(
+                rule, view(g.f_syn, syn, lo + k, ()), mine, view(g.f_post, post, k, post_factors), signal[k], t
+            )
+        g.count[N_SIGNAL] += n
+
+
+def _sparse_signal(g, t):
+    pre_factors, post_factors = decays(g.taus_pre, t - g.t0), decays(g.taus_post, t - g.t0)
+    rule, pre, syn, post, signal, tgt = g.rule, g.pre, g.syn, g.post, g.signal, g.tgt
+    for a in range(g.n_active):
+        lr = g.active_rows[a]
+        mine = view(g.f_pre, pre, lr, pre_factors)
+        for k in range(g.ptr[lr], g.ptr[lr + 1]):
+            j = tgt[k]
+            _on_signal(rule, view(g.f_syn, syn, k, ()), mine, view(g.f_post, post, j, post_factors), signal[j], t)
+        g.count[N_SIGNAL] += g.ptr[lr + 1] - g.ptr[lr]
+
+
+_choose_signal = by_kind(dense=_dense_signal, sparse=_sparse_signal)
+
+
+@with_hooks("on_signal")
+def _apply_signal(g, t):
+    _choose_signal(g, t)
+
+
+def _dense_end(g, t):
+    pre_factors, post_factors = decays(g.taus_pre, t - g.t0), decays(g.taus_post, t - g.t0)
+    for lr in range(g.r1 - g.r0):
+        lo = g.ptr[lr]
+        pre = view(g.f_pre, g.pre, lr, pre_factors)
+        for k in range(g.ptr[lr + 1] - lo):
+            _on_end(g.rule, view(g.f_syn, g.syn, lo + k, ()), pre, view(g.f_post, g.post, k, post_factors), t)
+
+
+def _sparse_end(g, t):
+    pre_factors, post_factors = decays(g.taus_pre, t - g.t0), decays(g.taus_post, t - g.t0)
+    for lr in range(g.r1 - g.r0):
+        pre = view(g.f_pre, g.pre, lr, pre_factors)
+        for k in range(g.ptr[lr], g.ptr[lr + 1]):
+            _on_end(g.rule, view(g.f_syn, g.syn, k, ()), pre, view(g.f_post, g.post, g.tgt[k], post_factors), t)
+
+
+_choose_end = by_kind(dense=_dense_end, sparse=_sparse_end)
+
+
+@with_hooks("on_end")
+def _end_rows(g, t):
+    _choose_end(g, t)
+
+
+def _fill(arrays, values):
+    for f in range(len(arrays)):
+        arrays[f][:] = values[f]
+
+
+@specialise(_fill)
+def _fill_overload(arrays, values):
+    if len(arrays) == 0:
+        return lambda arrays, values: None
+
+    def fill(arrays, values):
+        for f in range(len(arrays)):
+            arrays[f][:] = values[f]
+
+    return fill
+
+
+@with_hooks(*HOOKS)
+def _clear(g):
+    """Traces back to their start; synapses keep what they have learned."""
+    _fill(g.pre, g.init_pre)
+    _fill(g.post, g.init_post)
+    for a in range(g.n_active):
+        g.active[g.active_rows[a]] = 0
+    g.n_active = 0
+    g.t0 = 0.0
+
+
+@entry
+def group(g, e, op, i, t):
+    """What the synapses of one projection do; `i` is the first arrival, a row of the group or a target."""
+    if op == RUN:
+        _run(g, e, i, t)
+    elif op == ARRIVE:
+        _arrive(g, i, t, e)
+    elif op == LEARN:
+        _learn(g, i, t, e)
+    elif op == POST:
+        _learn_post(g, i, t)
+    elif op == SETTLE:
+        settle_all(g)
+    elif op == SIGNAL:
+        _apply_signal(g, t)
+    elif op == FINISH:
+        settle_all(g)
+        _end_rows(g, t)
+    elif op == CLEAR:
+        _clear(g)
+    return 0.0

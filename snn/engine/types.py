@@ -53,7 +53,7 @@ class PluginType(types.Type):
 
 
 _METHODS: dict[tuple[str, str], dict[str, Any]] = {}
-_FIELD = {"f": types.float64, "b": types.boolean, "a": types.Array(types.float64, 1, "C")}
+FIELD = {"f": types.float64, "b": types.boolean, "a": types.Array(types.float64, 1, "C")}
 
 
 def _compiled(function: pytypes.FunctionType, done: dict[int, Any]) -> Any:
@@ -104,7 +104,7 @@ def _typeof_plugin(plugin: Plugin, context: Any) -> PluginType:
 @register_model(PluginType)
 class _PluginModel(models.StructModel):
     def __init__(self, manager: Any, fe_type: PluginType) -> None:
-        members = [(name, _FIELD[kind]) for name, kind in fe_type.fields]
+        members = [(name, FIELD[kind]) for name, kind in fe_type.fields]
         super().__init__(manager, fe_type, [*members, ("j_", types.intp)])
 
 
@@ -113,7 +113,7 @@ def _unbox_plugin(typ: PluginType, obj: Any, c: Any) -> NativeValue:
     struct = cgutils.create_struct_proxy(typ)(c.context, c.builder)
     for name, kind in typ.fields:
         attribute = c.pyapi.object_getattr_string(obj, name)
-        setattr(struct, name, c.unbox(_FIELD[kind], attribute).value)
+        setattr(struct, name, c.unbox(FIELD[kind], attribute).value)
         c.pyapi.decref(attribute)
     return NativeValue(struct._getvalue())
 
@@ -126,7 +126,7 @@ class _PluginAttributes(AttributeTemplate):
         kind = dict(typ.fields).get(attr)
         if kind is None:
             return None
-        return types.float64 if kind == "a" and typ.at else _FIELD[kind]
+        return types.float64 if kind == "a" and typ.at else FIELD[kind]
 
 
 @lower_getattr_generic(PluginType)
@@ -134,7 +134,7 @@ def _plugin_getattr(context: Any, builder: Any, typ: PluginType, val: Any, attr:
     struct = cgutils.create_struct_proxy(typ)(context, builder, value=val)
     value = getattr(struct, attr)
     if dict(typ.fields)[attr] == "a" and typ.at:
-        array = context.make_array(_FIELD["a"])(context, builder, value)
+        array = context.make_array(FIELD["a"])(context, builder, value)
         return builder.load(cgutils.gep_inbounds(builder, array.data, struct.j_))
     return value
 

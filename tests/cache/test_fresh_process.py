@@ -10,7 +10,7 @@ from pathlib import Path
 SCRIPT = """
 from models import LIF, SpikeTimes
 from snn import Network, Rule, Simulator, all_to_all, ms
-from snn.engine import exact
+from snn.engine import rows
 from helper import step
 
 class Mine(Rule):
@@ -23,7 +23,7 @@ b = net.population("b", LIF(), 1)
 net.connect(a, b, all_to_all(), weight=0.5, rule=Mine(), name="p")
 sim = Simulator(net)
 sim.run(5 * ms)
-stats = exact.run.stats
+stats = rows.group.stats
 print(float(sim.weights("p")[0]), sum(stats.cache_hits.values()), sum(stats.cache_misses.values()))
 """
 
