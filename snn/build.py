@@ -121,11 +121,14 @@ class BuiltProjection:
 
     projection: Projection
     rule: Rule
-    synapses: Synapses
     group: int
     row_source: np.ndarray
     ptr: np.ndarray
+    target: np.ndarray
+    """Of every synapse in the engine's order; empty where dense."""
     weight: np.ndarray
+    """One for the projection, one for each row or one for each synapse: as `w_kind` says."""
+    w_kind: int
     order: np.ndarray | None
     """weights()[order] is the engine's order; None where both agree."""
     dense: bool
@@ -134,21 +137,32 @@ class BuiltProjection:
     def n_synapses(self) -> int:
         return int(self.ptr[-1])
 
+    def _as_declared(self, values: np.ndarray) -> np.ndarray:
+        if self.order is None:
+            return values
+        out = np.empty_like(values)
+        out[self.order] = values
+        return out
+
     def sources_targets(self) -> tuple[np.ndarray, np.ndarray]:
         """Source and target of every synapse in the user's order, sorted by (source, target)."""
-        if self.synapses.dense:
+        if self.dense:
             n_pre, n_post = len(self.projection.source), len(self.projection.target)
             return np.repeat(np.arange(n_pre), n_post), np.tile(np.arange(n_post), n_pre)
-        return self.synapses.source.astype(np.int64), self.synapses.target.astype(np.int64)
+        source = np.repeat(self.row_source, np.diff(self.ptr))
+        return self._as_declared(source), self._as_declared(self.target.astype(np.int64))
+
+    def by_synapse(self) -> np.ndarray:
+        """The weight of every synapse in the engine's order; a view where that is how they are kept."""
+        if self.w_kind == rows.BY_SYNAPSE:
+            return self.weight
+        if self.w_kind == rows.BY_ROW:
+            return np.repeat(self.weight, np.diff(self.ptr))
+        return np.full(self.n_synapses, self.weight[0])
 
     def weights(self) -> np.ndarray:
         """A copy of the weights in the user's order, float64 (n_synapses,)."""
-        w = np.full(self.n_synapses, self.weight[0], float) if self.weight.size == 1 else self.weight.astype(float)
-        if self.order is not None:
-            out = np.empty_like(w)
-            out[self.order] = w
-            return out
-        return w
+        return self._as_declared(self.by_synapse().astype(float))
 
 
 @dataclass
@@ -365,9 +379,9 @@ def _group(built: BuiltProjection, block: Struct, r0: int, log: int = 4096) -> S
         r0=r0,
         r1=r0 + n_rows,
         ptr=built.ptr,
-        tgt=np.zeros(1, np.uint32) if built.dense else built.synapses.target.astype(np.uint32),
+        tgt=built.target,
         w=built.weight,
-        w_step=0 if built.weight.size == 1 and n_syn != 1 else 1,
+        w_kind=built.w_kind,
         f_syn=Fields(("w", -1), *((name, -1) for name in syn)),
         syn=(built.weight, *(np.full(size[2], st.init, dtype) for st in syn.values())),
         f_pre=f_pre,
@@ -401,6 +415,16 @@ def _group(built: BuiltProjection, block: Struct, r0: int, log: int = 4096) -> S
     )
 
 
+def _compact(weight: np.ndarray, ptr: np.ndarray) -> tuple[np.ndarray, int]:
+    """Weights that never change, kept once for the projection or for each row where that says it all."""
+    changes = np.flatnonzero(weight[1:] != weight[:-1]) + 1
+    if changes.size == 0 and weight.size:
+        return weight[:1].copy(), rows.ALIKE
+    if weight.size >= 4 * ptr.size and changes.size < ptr.size and np.isin(changes, ptr).all():
+        return np.append(weight, weight[:1])[ptr[:-1]], rows.BY_ROW
+    return weight, rows.BY_SYNAPSE
+
+
 def _rows(projection: Projection, synapses: Synapses, rule: Rule) -> tuple[BuiltProjection, np.ndarray, np.ndarray]:
     """Cut a projection into rows; returns it with each row's delay and the number of the first row of each source."""
     n_pre, n_post = len(projection.source), len(projection.target)
@@ -408,15 +432,17 @@ def _rows(projection: Projection, synapses: Synapses, rule: Rule) -> tuple[Built
     order = None
     dense = synapses.dense and isinstance(synapses.delay, float)
     n_syn = n_pre * n_post if synapses.dense else synapses.source.size
-    if not isinstance(rule, NoRule) or isinstance(synapses.weight, np.ndarray):
+    plastic = not isinstance(rule, NoRule)
+    if plastic or isinstance(synapses.weight, np.ndarray):
         weight = np.ascontiguousarray(np.broadcast_to(np.asarray(synapses.weight, dtype), (n_syn,)).copy())
+        w_kind = rows.BY_SYNAPSE
     else:
-        weight = np.array([synapses.weight], dtype)
+        weight, w_kind = np.array([synapses.weight], dtype), rows.ALIKE
     if dense:
         ptr = np.arange(n_pre + 1, dtype=np.int64) * n_post
         delay = np.full(n_pre, synapses.delay)
         row_source = np.arange(n_pre)
-        kept = synapses
+        target = np.zeros(0, np.uint32)
     else:
         source, target = synapses.source, synapses.target
         if synapses.dense:
@@ -436,10 +462,12 @@ def _rows(projection: Projection, synapses: Synapses, rule: Rule) -> tuple[Built
             )
             ptr = np.r_[new, n_syn].astype(np.int64)
             delay, row_source = delays[new], source[new].astype(np.int64)
-            if weight.size == n_syn:
+            if w_kind == rows.BY_SYNAPSE:
                 weight = weight[order]
-        kept = Synapses(source, target, False, synapses.weight, synapses.delay)
-    built = BuiltProjection(projection, rule, kept, -1, row_source, ptr, weight, order, dense)
+        target = target.astype(np.uint32)
+        if not plastic and w_kind == rows.BY_SYNAPSE:
+            weight, w_kind = _compact(weight, ptr)
+    built = BuiltProjection(projection, rule, -1, row_source, ptr, target, weight, w_kind, order, dense)
     first = np.searchsorted(row_source, np.arange(n_pre + 1)).astype(np.int64)
     return built, delay, first
 
@@ -539,7 +567,7 @@ def build(network: Network, *, ties: str = "pre_first", window: float | None = N
     # overflow, or pass for the mark of a refractory cell.
     shortest = min((tau for block in blocks for tau in mode_taus(block)), default=math.inf)
     window = min(window, 20.0 * shortest)
-    bins = math.ceil((float(row_delay.max()) if row_delay.size else 0.0) / window) + 2
+    bins = 1 << (math.ceil((float(row_delay.max()) if row_delay.size else 0.0) / window) + 1).bit_length()
     branches = np.bincount(gid, minlength=total) if gid.size else np.zeros(total, int)
     plastic = [
         [built.group for built in projections.values() if built.projection.target is p and _learns(built.rule)]
@@ -547,9 +575,10 @@ def build(network: Network, *, ties: str = "pre_first", window: float | None = N
     ]
     capacity = max(1024, 2 * max_rows + 16)
     engine = Struct(
-        now=0.0, w0=0.0, w1=0.0, last_w0=0.0, pending_t=0.0, h=window, phase=0, window=0,
-        n_cross=0, n_release=0, n_side=0, i_cur=0, n_cur=0, n_free=capacity, n_rec=0, i_given=0, n_pending=0, i_src=0,
-        n_src=0, post_first=ties == "post_first", watching=False, frozen=False,
+        now=0.0, w0=0.0, w1=0.0, last_w0=0.0, pending_t=0.0, h=window, per_h=1.0 / window, phase=0, window=0,
+        n_cross=0, i_open=0, n_open=0, n_release=0, i_rest=0, n_rest=0, n_side=0, i_cur=0, n_cur=0, n_free=capacity,
+        n_rec=0, i_given=0, n_pending=0, i_src=0, n_src=0,
+        post_first=ties == "post_first", watching=False, frozen=False,
         max_rows=max_rows, max_spans=int(branches.max(initial=0)),
         n_blocks=len(blocks), n_groups=len(groups),
         block_of=np.repeat(np.arange(len(blocks), dtype=np.int32), [len(p) for p in network.populations.values()]),
@@ -565,8 +594,11 @@ def build(network: Network, *, ties: str = "pre_first", window: float | None = N
         counts=np.zeros(total, np.int64), next_t=np.full(total, math.inf),
         watch_row=np.zeros(row_delay.size, np.uint8), watch_cell=np.zeros(total, np.uint8),
         bin_head=np.full(bins, -1, np.int32), bin_tail=np.full(bins, -1, np.int32),
-        cross_t=np.zeros(4 * total + 64), cross_i=np.zeros(4 * total + 64, np.int32),
+        cross_t=np.zeros(total), cross_i=np.zeros(total, np.int32), cross_at=np.full(total, -1, np.int32),
+        open_t=np.zeros(total), open_i=np.zeros(total, np.int32),
+        open_tmp_t=np.zeros(total), open_tmp_i=np.zeros(total, np.int32), open_buckets=np.zeros(total + 2, np.int64),
         rel_t=np.zeros(total + 1), rel_i=np.zeros(total + 1, np.int32),
+        rest_t=np.zeros(total + 1), rest_i=np.zeros(total + 1, np.int32),
         **_queues(capacity, max(65536, 2 * total)),
     )  # fmt: skip
     links = (

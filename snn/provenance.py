@@ -16,6 +16,7 @@ from .network import Network
 from .plugin import Plugin
 
 
+@functools.cache
 def _version(package: str) -> str:
     try:
         return metadata.version(package)

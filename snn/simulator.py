@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 import threading
 import time
@@ -17,12 +18,12 @@ from .build import Built, build, grow, read_state, start
 from .engine import exact, rows
 from .engine import present as presenting
 from .engine.struct import Links, Struct
-from .teach import teachers_of
 from .errors import NetworkError, ParameterError, RecordingError
 from .network import Network, Population, Projection
 from .plugin import Source, check_unit
 from .provenance import provenance, rule_sources
 from .record import Result, SpikeData, Spikes, State, StateData, WeightChanges, WeightData, Weights, check_requests
+from .teach import teachers_of
 
 
 class Presentations:
@@ -132,11 +133,15 @@ class Simulator:
 
             self._writer = Writer(
                 to,
-                network=network.describe(),
+                network=self._described,
                 provenance=provenance(network),
                 rules=rule_sources(network),
                 overwrite=overwrite,
             )
+
+    @functools.cached_property
+    def _described(self) -> dict[str, Any]:
+        return self.network.describe()
 
     @property
     def t(self) -> float:
@@ -162,14 +167,18 @@ class Simulator:
         """Replace the weights; same order and shape as `weights` returns."""
         built = self._projection(projection)
         w = np.asarray(weights, float)
-        if w.shape != (built.n_synapses,) or built.weight.size != built.n_synapses:
+        if w.shape != (built.n_synapses,):
             raise ParameterError(
                 f"weights of projection {built.projection.name!r}: got shape {w.shape}, expected "
-                f"({built.n_synapses},) on a projection with one weight per synapse."
+                f"({built.n_synapses},), one weight per synapse."
             )
         if not np.isfinite(w).all():
             raise ParameterError(f"weights of projection {built.projection.name!r} contain {w[~np.isfinite(w)][0]}.")
         self.built.settle()
+        if built.w_kind != rows.BY_SYNAPSE:
+            group = self.built.groups[built.group]
+            built.weight, built.w_kind = np.empty(w.size, built.weight.dtype), rows.BY_SYNAPSE
+            group.w, group.w_kind, group.syn = built.weight, rows.BY_SYNAPSE, (built.weight, *group.syn[1:])
         built.weight[:] = w if built.order is None else w[built.order]
 
     def set_rule(self, projection: Projection | str, **params: float) -> None:
@@ -431,7 +440,7 @@ def _twin(built: Built, ties: str, window: float | None) -> Built:
     """A second engine for the same network that shares the weights."""
     twin = build(built.network, ties=ties, window=window)
     for own, shared in zip(twin.groups, built.groups, strict=True):
-        own.w = shared.w
+        own.w, own.w_kind = shared.w, shared.w_kind
         own.syn = (shared.w, *own.syn[1:])
     return twin
 
@@ -600,7 +609,7 @@ class _Taker:
             t_start=t_start,
             ledger=ledger,
             provenance=provenance(network),
-            network=network.describe(),
+            network=self.sim._described,
             rules=rule_sources(network),
         )
 

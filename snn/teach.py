@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 from .build import Built, BuiltProjection
-from .engine import present
+from .engine import present, rows
 from .engine.struct import Links, Struct
 from .errors import NetworkError
 from .network import CreditLink, Population
@@ -20,7 +20,7 @@ def _forward(built: Built, link: CreditLink, readout: Population) -> np.ndarray:
         return np.full(1, math.nan)
     for other in built.projections.values():
         if other.projection.source is link.to and other.projection.target is readout:
-            if not other.dense or other.weight.size != len(link.to) * len(readout):
+            if not other.dense or other.w_kind != rows.BY_SYNAPSE:
                 raise NetworkError(
                     f"credit from {readout.name!r} to {link.to.name!r} reads the weights of projection "
                     f"{other.projection.name!r}; connect it with all_to_all() and one weight per synapse."

@@ -16,7 +16,7 @@ import numpy as np
 
 from ..crossing import first_crossing as _first_crossing
 from .dispatch import Kind
-from .heap import push
+from .heap import advance_entry, push
 from .jit import entry, kernel, specialise
 from .rng import uniform_u64
 from .types import at, view
@@ -43,19 +43,21 @@ def copy(to, values):
 
 
 @kernel
+def foresee(e, gid, t):
+    """Neuron gid may cross at t, not before, as seen when a window opens: these are sorted once and served in order."""
+    e.next_t[gid] = t
+    if t < NEVER:
+        e.open_t[e.n_open] = t
+        e.open_i[e.n_open] = gid
+        e.n_open += 1
+
+
+@kernel
 def predict(e, gid, t):
     """Neuron gid may cross at t, not before: queue that if nothing earlier is queued for it."""
     if t < e.next_t[gid]:
         e.next_t[gid] = t
-        if e.n_cross >= e.cross_t.size:
-            # Only stale entries can fill the queue: rebuild it from what is expected now.
-            m = 0
-            for i in range(e.next_t.size):
-                if e.next_t[i] < NEVER:
-                    m = push(e.cross_t, e.cross_i, m, e.next_t[i], i)
-            e.n_cross = m
-        else:
-            e.n_cross = push(e.cross_t, e.cross_i, e.n_cross, t, gid)
+        e.n_cross = advance_entry(e.cross_t, e.cross_i, e.cross_at, e.n_cross, t, gid)
 
 
 @kernel
@@ -85,12 +87,12 @@ def emit(e, gid, t):
 def bank(e, k):
     """Put spike k of the pool into the window in which its next row is due."""
     due = e.pool_t[k] + e.row_delay[e.pool_r[k]]
-    window = int(due / e.h)
+    window = int(due * e.per_h)
     if window * e.h > due:
         window -= 1
     elif (window + 1) * e.h <= due:
         window += 1
-    slot = window % e.bin_head.size
+    slot = window & (e.bin_head.size - 1)
     e.pool_next[k] = -1
     if e.bin_head[slot] < 0:
         e.bin_head[slot] = k
@@ -143,7 +145,7 @@ def _one_open(b, e):
         next_t[j] = NEVER
     for j in range(x.size):
         if x[j] >= gap[j] * (end if gap[j] < 0.0 else 1.0):
-            predict(e, b.g0 + j, one_crossing(b, j, e.w0, e))
+            foresee(e, b.g0 + j, one_crossing(b, j, e.w0, e))
 
 
 @kernel
@@ -207,8 +209,9 @@ def _n_modes(b):
 def bound(b, j, t, e):
     """A time that is not after the next crossing of neuron j, if nothing arrives; NEVER if there is none in the window.
 
-    Row j of b.x holds the modes, then the crossing that has been confirmed, which the next arrival makes void. b.f projects the modes to t, b.d to the end of the window. The slope of v is at most the sum of what each mode's
-    slope is at the end of [t, w1] at which it is larger.
+    Row j of b.x holds the modes, then the crossing that has been confirmed, which the next arrival makes void. b.f
+    projects the modes to t, b.d to the end of the window. The slope of v is at most the sum of what each mode's slope
+    is at that end of [t, w1] at which it is larger.
     """
     x, f, d, rates = b.x, b.f, b.d, b.rates
     if x[j, 0] < 0.5 * HELD:
@@ -265,9 +268,8 @@ def _many_open(b, e):
         b.d[k] = math.exp((e.w0 - e.w1) * b.rates[k])
     project(b, e.w0, e)
     for j in range(x.shape[0]):
-        e.next_t[b.g0 + j] = NEVER
         x[j, n_modes(b)] = -1.0
-        predict(e, b.g0 + j, bound(b, j, e.w0, e))
+        foresee(e, b.g0 + j, bound(b, j, e.w0, e))
 
 
 @kernel
@@ -404,8 +406,7 @@ def closed_block(b, e, op, j, t):
         predict(e, b.g0 + j, closed_crossing(b, j, t, e))
     elif op == OPEN:
         for k in range(b.g1 - b.g0):
-            e.next_t[b.g0 + k] = NEVER
-            predict(e, b.g0 + k, closed_crossing(b, k, e.w0, e))
+            foresee(e, b.g0 + k, closed_crossing(b, k, e.w0, e))
     elif op == POTENTIAL:
         return closed_potential(b, j, t)
     elif op == RESET:

@@ -8,9 +8,23 @@ The driver knows blocks and groups only by their numbers; what they do is in ker
 
 from __future__ import annotations
 
-from .cells import CONFIRM, DRAINING, EMITTING, FIRE, NEVER, NEXT, OPEN, RELEASE, SERVING, SPIKES, bank, emit, has_room
-from .cells import predict
-from .heap import pop, push, sort_events
+from .cells import (
+    CONFIRM,
+    DRAINING,
+    EMITTING,
+    FIRE,
+    NEVER,
+    NEXT,
+    OPEN,
+    RELEASE,
+    SERVING,
+    SPIKES,
+    bank,
+    emit,
+    has_room,
+    predict,
+)
+from .heap import pop, pop_entry, push, sort_events
 from .jit import entry, kernel
 from .rows import ARRIVE, LEARN, POST, RUN
 from .struct import invoke
@@ -74,14 +88,14 @@ def learn_post(e, gid, t):
 
 @kernel
 def _open_window(e):
-    """Begin the next window, or go on beginning it: collect its arrivals and source spikes; False if queues are full."""
+    """Begin the next window, or go on beginning it, with its arrivals and source spikes; False if queues are full."""
     if e.phase == NEXT:
         e.last_w0 = e.w0
         e.w0 = e.window * e.h
         e.w1 = (e.window + 1) * e.h
         e.phase = DRAINING
     if e.phase == DRAINING:
-        slot = e.window % e.bin_head.size
+        slot = e.window & (e.bin_head.size - 1)
         k = e.bin_head[slot]
         while k >= 0:
             t = e.pool_t[k]
@@ -119,10 +133,41 @@ def _open_window(e):
         e.i_given += 1
     sort_events(e.cur_t, e.cur_r, e.n_cur, e.w0, e.w1, e.tmp_t, e.tmp_i, e.buckets)
     sort_events(e.src_t, e.src_i, e.n_src, e.w0, e.w1, e.tmp_t, e.tmp_i, e.buckets)
+    for k in range(e.n_cross):
+        e.cross_at[e.cross_i[k]] = -1
     e.n_cross = 0
+    e.i_open = 0
+    e.n_open = 0
     every_block(e, OPEN, 0)
+    sort_events(e.open_t, e.open_i, e.n_open, e.w0, e.w1, e.open_tmp_t, e.open_tmp_i, e.open_buckets)
     e.phase = SERVING
     return True
+
+
+@kernel
+def _hold(e, gid, t):
+    """Neuron gid is refractory until t: in order of time where possible, else in the heap of the late."""
+    if e.n_rest == 0 or t >= e.rest_t[(e.i_rest + e.n_rest - 1) % e.rest_t.size]:
+        k = (e.i_rest + e.n_rest) % e.rest_t.size
+        e.rest_t[k] = t
+        e.rest_i[k] = gid
+        e.n_rest += 1
+    else:
+        e.n_release = push(e.rel_t, e.rel_i, e.n_release, t, gid)
+
+
+@kernel
+def _released(e, t):
+    """Take out the neuron whose refractoriness ends at t, the lowest number first."""
+    early = e.rest_t[e.i_rest] if e.n_rest > 0 else NEVER
+    if early == t and not (e.n_release > 0 and e.rel_t[0] == t and e.rel_i[0] < e.rest_i[e.i_rest]):
+        gid = e.rest_i[e.i_rest]
+        e.i_rest = (e.i_rest + 1) % e.rest_t.size
+        e.n_rest -= 1
+        return gid
+    gid = e.rel_i[0]
+    e.n_release = pop(e.rel_t, e.rel_i, e.n_release)
+    return gid
 
 
 @kernel
@@ -153,8 +198,14 @@ def advance(e, engine, op, i, stop):
             t_arr = e.cur_t[k] if k < e.n_cur else NEVER
             t_side = e.side_t[0] if e.n_side > 0 else NEVER
             t_rel = e.rel_t[0] if e.n_release > 0 else NEVER
+            if e.n_rest > 0:
+                t_rel = min(t_rel, e.rest_t[e.i_rest])
             t_src = e.src_t[e.i_src] if e.i_src < e.n_src else NEVER
             t_cross = e.cross_t[0] if e.n_cross > 0 else NEVER
+            t_open = e.open_t[e.i_open] if e.i_open < e.n_open else NEVER
+            opened = t_open < t_cross or (t_open == t_cross and t_open < NEVER and e.open_i[e.i_open] < e.cross_i[0])
+            if opened:
+                t_cross = t_open
             from_side = t_side < t_arr or (t_side == t_arr and t_side < NEVER and e.side_r[0] < e.cur_r[k])
             if from_side:
                 t_arr = t_side
@@ -167,9 +218,7 @@ def advance(e, engine, op, i, stop):
             if t >= until:
                 break
             if t_rel == t:
-                gid = e.rel_i[0]
-                e.n_release = pop(e.rel_t, e.rel_i, e.n_release)
-                ask_block(e, gid, RELEASE, t)
+                ask_block(e, _released(e, t), RELEASE, t)
             elif t_src == t:
                 if e.n_rec >= e.rec_t.size:
                     return FLUSH
@@ -199,26 +248,26 @@ def advance(e, engine, op, i, stop):
                     e.now = t
                     return WATCH
             else:
-                gid = e.cross_i[0]
-                if e.next_t[gid] != t:
-                    e.n_cross = pop(e.cross_t, e.cross_i, e.n_cross)
-                    continue
-                c = ask_block(e, gid, CONFIRM, t)
-                if c != t:
-                    e.n_cross = pop(e.cross_t, e.cross_i, e.n_cross)
+                gid = e.open_i[e.i_open] if opened else e.cross_i[0]
+                c = NEVER
+                if e.next_t[gid] == t:
+                    c = ask_block(e, gid, CONFIRM, t)
+                    if c == t and e.n_rec >= e.rec_t.size:
+                        return FLUSH
+                    if c == t and not has_room(e):
+                        return GROW
                     e.next_t[gid] = NEVER
+                if opened:
+                    e.i_open += 1
+                else:
+                    e.n_cross = pop_entry(e.cross_t, e.cross_i, e.cross_at, e.n_cross)
+                if c != t:
                     if c < e.w1:
                         predict(e, gid, c)
                     continue
-                if e.n_rec >= e.rec_t.size:
-                    return FLUSH
-                if not has_room(e):
-                    return GROW
-                e.n_cross = pop(e.cross_t, e.cross_i, e.n_cross)
-                e.next_t[gid] = NEVER
                 t_ref = ask_block(e, gid, FIRE, t)
                 if t_ref > 0.0:
-                    e.n_release = push(e.rel_t, e.rel_i, e.n_release, t + t_ref, gid)
+                    _hold(e, gid, t + t_ref)
                 _record(e, gid, t)
                 emit(e, gid, t)
                 if e.frozen == 0:

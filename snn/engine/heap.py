@@ -45,6 +45,58 @@ def pop(times, ids, n):
 
 
 @kernel
+def advance_entry(times, ids, place, n, t, i):
+    """Let entry i of an indexed heap of length n be at t, inserting it if it is not there; returns the new length.
+
+    place[i] is where entry i stands in the heap, -1 if it does not; t must not be later than the entry's present time.
+    """
+    k = place[i]
+    if k < 0:
+        k = n
+        n += 1
+    while k > 0:
+        up = (k - 1) >> 1
+        if times[up] < t or (times[up] == t and ids[up] <= i):
+            break
+        times[k] = times[up]
+        ids[k] = ids[up]
+        place[ids[k]] = k
+        k = up
+    times[k] = t
+    ids[k] = i
+    place[i] = k
+    return n
+
+
+@kernel
+def pop_entry(times, ids, place, n):
+    """Remove the first entry of an indexed heap of length n; returns n - 1."""
+    place[ids[0]] = -1
+    n -= 1
+    if n == 0:
+        return 0
+    t = times[n]
+    i = ids[n]
+    k = 0
+    while True:
+        c = 2 * k + 1
+        if c >= n:
+            break
+        if c + 1 < n and (times[c + 1] < times[c] or (times[c + 1] == times[c] and ids[c + 1] < ids[c])):
+            c += 1
+        if t < times[c] or (t == times[c] and i <= ids[c]):
+            break
+        times[k] = times[c]
+        ids[k] = ids[c]
+        place[ids[k]] = k
+        k = c
+    times[k] = t
+    ids[k] = i
+    place[i] = k
+    return n
+
+
+@kernel
 def sort_events(times, ids, n, t0, t1, tmp_t, tmp_i, count):
     """Sort n events of [t0, t1) in place by (time, id): one bucket per event, then insertion."""
     ordered = True

@@ -16,8 +16,13 @@ OPTIONS = {"error_model": "numpy", "nogil": True, "_nrt": False}
 
 
 def kernel(function: Any) -> Any:
-    """Compile a function that only other kernels call."""
+    """Compile a function that only other kernels call: without the wrapper that Python would need."""
     return njit(no_cpython_wrapper=True, no_cfunc_wrapper=True, **OPTIONS)(function)
+
+
+def callable_kernel(function: Any) -> Any:
+    """The same function so that Python can call it too, for tests."""
+    return njit(**OPTIONS)(getattr(function, "py_func", function))
 
 
 def entry(function: Any) -> Any:

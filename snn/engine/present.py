@@ -49,8 +49,13 @@ def reset_queues(e):
             e.free[k] = k
         e.n_free = e.pool_t.size
         e.bin_head[:] = -1
+    for k in range(e.n_cross):
+        e.cross_at[e.cross_i[k]] = -1
     e.n_cross = 0
     e.n_release = 0
+    e.n_rest = 0
+    e.i_open = 0
+    e.n_open = 0
     e.n_side = 0
     e.i_cur = 0
     e.n_cur = 0

@@ -2,22 +2,35 @@
 
 A row is one axon branch: the synapses of one projection that share a source and a delay. A group is a struct with the
 rows of one projection. Post spikes are not applied to the columns of the weights when they happen: they go to a short
-log, and a row catches up with the log when its next spike arrives (or when somebody reads the weights). That keeps every
-pass along contiguous memory and gives each synapse the same updates in the same order, since between its own arrivals a
-row's presynaptic state only decays.
+log, and a row catches up with the log when its next spike arrives (or when somebody reads the weights). That keeps
+every pass along contiguous memory and gives each synapse the same updates in the same order, since between its own
+arrivals a row's presynaptic state only decays.
 """
 
 from __future__ import annotations
 
 import math
 
-from .cells import HELD, bound, closed_potential, closed_reach, many_potential, n_modes, one_crossing, one_potential
-from .cells import predict, project
+from .cells import (
+    HELD,
+    bound,
+    closed_potential,
+    closed_reach,
+    many_potential,
+    n_modes,
+    one_crossing,
+    one_potential,
+    predict,
+    project,
+)
 from .dispatch import Kind, by_kind, hook, with_hooks
 from .jit import entry, kernel, specialise
+from .prefetch import prefetch
 from .types import decays, view
 
 DENSE, SPARSE = Kind("dense"), Kind("sparse")
+# How weights are kept: one for the projection, one for each row, one for each synapse.
+ALIKE, BY_ROW, BY_SYNAPSE = range(3)
 
 # What a group can be asked to do.
 RUN, ARRIVE, LEARN, POST, SETTLE, SIGNAL, FINISH, CLEAR = range(8)
@@ -85,19 +98,31 @@ def _copy_fields(to, k, arrays, j, taus, dt):
 # ------------------------------------------------------------------------------------------------------- delivery
 
 
+@kernel
+def row_weight(g, lr):
+    """Weight of every synapse of a row, where they are all alike."""
+    return float(g.w[lr if g.w_kind == BY_ROW else 0])
+
+
+@kernel
+def synapse_weight(g, lr, k):
+    """Weight of synapse k, which belongs to row lr."""
+    return float(g.w[k]) if g.w_kind == BY_SYNAPSE else row_weight(g, lr)
+
+
 def _dense_one(b, g, lr, t, e):
     lo = g.ptr[lr]
     n = g.ptr[lr + 1] - lo
     f = math.exp((t - e.w0) / b.tau)
     x, gap = b.x, b.gap
-    if g.w_step == 0:
-        add = g.w[0] * f
-        for k in range(n):
-            x[k] += add
-    else:
+    if g.w_kind == BY_SYNAPSE:
         w = g.w[lo : lo + n]
         for k in range(n):
             x[k] += w[k] * f
+    else:
+        add = row_weight(g, lr) * f
+        for k in range(n):
+            x[k] += add
     end = b.end
     crossed = 0
     for k in range(n):
@@ -110,24 +135,35 @@ def _dense_one(b, g, lr, t, e):
 
 def _sparse_one(b, g, lr, t, e):
     f = math.exp((t - e.w0) / b.tau)
-    x, gap, tgt, w = b.x, b.gap, g.tgt, g.w
+    x, gap = b.x, b.gap
     end = b.end
-    if b.uniform and g.w_step == 1:
-        # One gap for the whole block: the test is a compare with a constant of this arrival.
-        least = gap[0] * (end if gap[0] < 0.0 else f)
-        for k in range(g.ptr[lr], g.ptr[lr + 1]):
+    lo, hi = g.ptr[lr], g.ptr[lr + 1]
+    tgt = g.tgt[lo:hi]
+    if not b.uniform:
+        for k in range(tgt.size):
+            j = tgt[k]
+            y = x[j] + synapse_weight(g, lr, lo + k) * f
+            x[j] = y
+            if y >= gap[j] * (end if gap[j] < 0.0 else f):
+                predict(e, b.g0 + j, one_crossing(b, j, t, e))
+        return
+    # One gap for the whole block: the test is a compare with a constant of this arrival.
+    least = gap[0] * (end if gap[0] < 0.0 else f)
+    if g.w_kind == BY_SYNAPSE:
+        w = g.w[lo:hi]
+        for k in range(tgt.size):
             j = tgt[k]
             y = x[j] + w[k] * f
             x[j] = y
             if y >= least:
                 predict(e, b.g0 + j, one_crossing(b, j, t, e))
         return
-    step = g.w_step
-    for k in range(g.ptr[lr], g.ptr[lr + 1]):
+    add = row_weight(g, lr) * f
+    for k in range(tgt.size):
         j = tgt[k]
-        y = x[j] + w[k * step] * f
+        y = x[j] + add
         x[j] = y
-        if y >= gap[j] * (end if gap[j] < 0.0 else f):
+        if y >= least:
             predict(e, b.g0 + j, one_crossing(b, j, t, e))
 
 
@@ -152,28 +188,28 @@ def _many_reach(b, j, w, t, e):
 
 def _dense_many(b, g, lr, t, e):
     _many_row(b, g, t, e)
-    lo, w, step = g.ptr[lr], g.w, g.w_step
+    lo = g.ptr[lr]
     for k in range(lo, g.ptr[lr + 1]):
-        _many_reach(b, k - lo, w[k * step], t, e)
+        _many_reach(b, k - lo, synapse_weight(g, lr, k), t, e)
 
 
 def _sparse_many(b, g, lr, t, e):
     _many_row(b, g, t, e)
-    tgt, w, step = g.tgt, g.w, g.w_step
+    tgt = g.tgt
     for k in range(g.ptr[lr], g.ptr[lr + 1]):
-        _many_reach(b, tgt[k], w[k * step], t, e)
+        _many_reach(b, tgt[k], synapse_weight(g, lr, k), t, e)
 
 
 def _dense_closed(b, g, lr, t, e):
-    lo, w, step = g.ptr[lr], g.w, g.w_step
+    lo = g.ptr[lr]
     for k in range(lo, g.ptr[lr + 1]):
-        closed_reach(b, k - lo, g.port, w[k * step], t, e)
+        closed_reach(b, k - lo, g.port, synapse_weight(g, lr, k), t, e)
 
 
 def _sparse_closed(b, g, lr, t, e):
-    tgt, w, step = g.tgt, g.w, g.w_step
+    tgt = g.tgt
     for k in range(g.ptr[lr], g.ptr[lr + 1]):
-        closed_reach(b, tgt[k], g.port, w[k * step], t, e)
+        closed_reach(b, tgt[k], g.port, synapse_weight(g, lr, k), t, e)
 
 
 _deliver_dense = by_kind(one=_dense_one, two=_dense_many, three=_dense_many, many=_dense_many, closed=_dense_closed)
@@ -415,16 +451,32 @@ def _learn_post(g, j, t):
 
 
 @kernel
+def _look_ahead(g, later, soon):
+    """Begin to load where a later row lies, and the synapses of one that is due soon."""
+    if later >= g.r0 and later < g.r1:
+        prefetch(g.ptr, later - g.r0)
+    if soon >= g.r0 and soon < g.r1:
+        lo = g.ptr[soon - g.r0]
+        if lo < g.tgt.size:
+            prefetch(g.tgt, lo)
+        if g.w_kind == BY_SYNAPSE:
+            prefetch(g.w, lo)
+
+
+@kernel
 def _run(g, e, first, limit):
-    """Serve the arrivals of this window from number `first` on, as long as they are this group's and nothing else is due."""
+    """Serve the arrivals of this window from number `first` on, while they are this group's and nothing else is due."""
     r0, r1 = g.r0, g.r1
     cur_t, cur_r = e.cur_t, e.cur_r
+    t_open = e.open_t[e.i_open] if e.i_open < e.n_open else math.inf
     k = first
     while k < e.n_cur:
         r = cur_r[k]
         t = cur_t[k]
-        if r < r0 or r >= r1 or t >= limit or (e.n_cross > 0 and e.cross_t[0] < t):
+        if r < r0 or r >= r1 or t >= limit or t > t_open or (e.n_cross > 0 and e.cross_t[0] < t):
             break
+        if k + 6 < e.n_cur:
+            _look_ahead(g, cur_r[k + 6], cur_r[k + 3])
         _arrive(g, r - r0, t, e)
         if not e.frozen:
             _learn(g, r - r0, t, e)

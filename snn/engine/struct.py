@@ -12,7 +12,6 @@ plugins as their parameters, structs as an address, tags in none.
 from __future__ import annotations
 
 import hashlib
-import math
 from typing import Any
 
 import numpy as np

@@ -53,3 +53,41 @@ def test_rule_of_the_main_script_is_cached_and_recompiled_when_its_helper_change
     assert first == (0.625, 0, 1)
     assert again == (0.625, 1, 0)
     assert edited == (1.0, 0, 1)
+
+
+FIRST_SPIKE = """
+from models import LIF
+from snn import Network, Simulator, fixed_probability, ms
+net = Network(1)
+cells = net.population("cells", LIF(drive=1.2), 100)
+net.connect(cells, cells, fixed_probability(0.1), weight=0.01, delay=1.5 * ms)
+assert len(Simulator(net).run(0.1, progress=False).spikes["cells"])
+from snn.engine import cells, exact, rows
+for kernel in (exact.advance, exact.each_block, cells.one_block, rows.group):
+    print(sum(kernel.stats.cache_hits.values()), sum(kernel.stats.cache_misses.values()))
+"""
+
+
+def test_a_second_process_compiles_nothing(tmp_path):
+    env = {**os.environ, "NUMBA_CACHE_DIR": str(tmp_path), "PYTHONPATH": str(Path(__file__).parents[2])}
+    outputs = [
+        subprocess.run([sys.executable, "-c", FIRST_SPIKE], env=env, capture_output=True, text=True, check=True).stdout
+        for _ in range(2)
+    ]
+    assert outputs[0].split() == ["0", "1"] * 4
+    assert outputs[1].split() == ["1", "0"] * 4
+
+
+def test_a_network_of_known_models_and_rules_compiles_nothing_new(tmp_path):
+    """Kernels belong to kinds of blocks and groups: another size and another wiring use the same ones."""
+    other = FIRST_SPIKE.replace("100)", "37, init={'v': 0.5})").replace(
+        "net.connect(", "net.connect(cells, cells, weight=-0.01, delay=2 * ms, port='inh', name='more')\nnet.connect("
+    )
+    env = {**os.environ, "NUMBA_CACHE_DIR": str(tmp_path), "PYTHONPATH": str(Path(__file__).parents[2])}
+    first, second = (
+        subprocess.run([sys.executable, "-c", script], env=env, capture_output=True, text=True, check=True).stdout
+        for script in (FIRST_SPIKE, other)
+    )
+    assert first.split() == ["0", "1"] * 4
+    # The dense projection is a kind of its own; nothing else is new.
+    assert second.split() == ["1", "0"] * 3 + ["1", "1"]
