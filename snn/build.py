@@ -271,7 +271,7 @@ def _block(population: Population, g0: int, states: tuple[np.ndarray, ...], stre
             uniform=bool(np.all(gap == gap[0])),
         )
     return Struct(
-        kind={2: cells.TWO, 3: cells.THREE}.get(k, cells.MANY),
+        kind=cells.THREE if k == 3 else cells.MANY,
         **common,
         # The last column holds the crossing that has been confirmed.
         x=np.full((n, k + 1), -1.0),
@@ -285,7 +285,7 @@ def _block(population: Population, g0: int, states: tuple[np.ndarray, ...], stre
     )
 
 
-_MODAL = (cells.TWO, cells.THREE, cells.MANY)
+_MODAL = (cells.THREE, cells.MANY)
 
 
 def mode_taus(block: Struct) -> list[float]:
@@ -449,9 +449,11 @@ def _rows(projection: Projection, synapses: Synapses, rule: Rule) -> tuple[Built
             source = np.repeat(np.arange(n_pre, dtype=np.int32), n_post)
             target = np.tile(np.arange(n_post, dtype=np.int32), n_pre)
         if isinstance(synapses.delay, float):
-            ptr = np.zeros(n_pre + 1, np.int64)
-            np.cumsum(np.bincount(source, minlength=n_pre), out=ptr[1:])
-            delay, row_source = np.full(n_pre, synapses.delay), np.arange(n_pre)
+            # Sources without synapses have no row: their spikes have nowhere to arrive.
+            fan_out = np.bincount(source, minlength=n_pre)
+            row_source = np.flatnonzero(fan_out)
+            ptr = np.r_[0, np.cumsum(fan_out[row_source])]
+            delay = np.full(row_source.size, synapses.delay)
         else:
             order = np.lexsort((target, synapses.delay, source))
             source, target, delays = source[order], target[order], synapses.delay[order]

@@ -22,7 +22,7 @@ from .rng import uniform_u64
 from .types import at, view
 
 ONE = Kind("one")  # one mode, gain 1: delta synapses
-TWO, THREE, MANY = Kind("two"), Kind("three"), Kind("many")  # that many modes
+THREE, MANY = Kind("three"), Kind("many")  # three modes, as with exponential currents of both signs; any number
 CLOSED = Kind("closed")  # any closed form, by the model's own methods
 SOURCE = Kind("source")
 GIVEN = Kind("given")  # spikes are in the wiring
@@ -201,8 +201,7 @@ def n_modes(b):
 
 @specialise(n_modes)
 def _n_modes(b):
-    n = {"two": 2, "three": 3}.get(b.kind)
-    return (lambda b: b.taus.size) if n is None else (lambda b: n)
+    return (lambda b: 3) if b.kind == "three" else (lambda b: b.taus.size)
 
 
 @kernel
@@ -219,9 +218,8 @@ def bound(b, j, t, e):
     v = 0.0
     slope = 0.0
     for k in range(n_modes(b)):
-        y = x[j, k] * f[k]
-        v += y
-        slope -= rates[k] * (y if y < 0.0 else x[j, k] * d[k])
+        v += x[j, k] * f[k]
+        slope -= rates[k] * min(x[j, k] * f[k], x[j, k] * d[k])
     missing = b.gap[j] - v
     if missing <= 0.0:
         return t
@@ -244,9 +242,7 @@ def _many_confirm(b, j, t, e):
         return t
     if x[0] < 0.5 * HELD:
         return NEVER
-    if n_modes(b) == 2:
-        c = first_crossing(-b.gap[j], (x[0], x[1]), (rates[0], rates[1]), t - e.w0, e.w1 - e.w0)
-    elif n_modes(b) == 3:
+    if n_modes(b) == 3:
         c = first_crossing(
             -b.gap[j], (x[0], x[1], x[2]), (rates[0], rates[1], rates[2]), t - e.w0, e.w1 - e.w0
         )
@@ -466,7 +462,6 @@ def given_block(b, e, op, j, t):
 
 BLOCKS = {
     "one": one_block,
-    "two": many_block,
     "three": many_block,
     "many": many_block,
     "closed": closed_block,

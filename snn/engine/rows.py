@@ -168,7 +168,7 @@ def _sparse_one(b, g, lr, t, e):
 
 
 @kernel
-def _many_row(b, g, t, e):
+def _begin_row(b, g, t, e):
     """The factors of this arrival, shared by every synapse of the row."""
     project(b, t, e)
     for k in range(n_modes(b)):
@@ -187,17 +187,52 @@ def _many_reach(b, j, w, t, e):
 
 
 def _dense_many(b, g, lr, t, e):
-    _many_row(b, g, t, e)
+    _begin_row(b, g, t, e)
     lo = g.ptr[lr]
     for k in range(lo, g.ptr[lr + 1]):
         _many_reach(b, k - lo, synapse_weight(g, lr, k), t, e)
 
 
 def _sparse_many(b, g, lr, t, e):
-    _many_row(b, g, t, e)
+    _begin_row(b, g, t, e)
     tgt = g.tgt
     for k in range(g.ptr[lr], g.ptr[lr + 1]):
         _many_reach(b, tgt[k], synapse_weight(g, lr, k), t, e)
+
+
+def _sparse_three(b, g, lr, t, e):
+    # As _many_reach, with everything that the row shares in registers.
+    _begin_row(b, g, t, e)
+    a0, a1, a2 = b.add[0], b.add[1], b.add[2]
+    f0, f1, f2 = b.f[0], b.f[1], b.f[2]
+    d0, d1, d2 = b.d[0], b.d[1], b.d[2]
+    r0, r1, r2 = b.rates[0], b.rates[1], b.rates[2]
+    span = e.w1 - t
+    x, gap = b.x, b.gap
+    lo, hi = g.ptr[lr], g.ptr[lr + 1]
+    tgt = g.tgt[lo:hi]
+    by_synapse = g.w_kind == BY_SYNAPSE
+    weights = g.w[lo:hi] if by_synapse else g.w
+    w = 0.0 if by_synapse else row_weight(g, lr)
+    for k in range(tgt.size):
+        j = tgt[k]
+        if by_synapse:
+            w = float(weights[k])
+        x0 = x[j, 0] + w * a0
+        x1 = x[j, 1] + w * a1
+        x2 = x[j, 2] + w * a2
+        x[j, 0] = x0
+        x[j, 1] = x1
+        x[j, 2] = x2
+        x[j, 3] = -1.0
+        y0 = x0 * f0
+        y1 = x1 * f1
+        y2 = x2 * f2
+        slope = -(r0 * min(y0, x0 * d0) + r1 * min(y1, x1 * d1) + r2 * min(y2, x2 * d2))
+        if y0 + y1 + y2 + max(0.0, slope) * span >= gap[j]:
+            c = bound(b, j, t, e)
+            if c < math.inf:
+                predict(e, b.g0 + j, c)
 
 
 def _dense_closed(b, g, lr, t, e):
@@ -212,10 +247,8 @@ def _sparse_closed(b, g, lr, t, e):
         closed_reach(b, tgt[k], g.port, synapse_weight(g, lr, k), t, e)
 
 
-_deliver_dense = by_kind(one=_dense_one, two=_dense_many, three=_dense_many, many=_dense_many, closed=_dense_closed)
-_deliver_sparse = by_kind(
-    one=_sparse_one, two=_sparse_many, three=_sparse_many, many=_sparse_many, closed=_sparse_closed
-)
+_deliver_dense = by_kind(one=_dense_one, three=_dense_many, many=_dense_many, closed=_dense_closed)
+_deliver_sparse = by_kind(one=_sparse_one, three=_sparse_three, many=_sparse_many, closed=_sparse_closed)
 
 
 def _dense_deliver(g, lr, t, e):
@@ -353,7 +386,6 @@ def _closed_potentials(b, g, t, e):
 
 _potentials = by_kind(
     one=_one_potentials,
-    two=_many_potentials,
     three=_many_potentials,
     many=_many_potentials,
     closed=_closed_potentials,
@@ -372,7 +404,7 @@ def _closed_v(b, j, t, e):
     return closed_potential(b, j, t)
 
 
-_potential = by_kind(one=_one_v, two=_many_v, three=_many_v, many=_many_v, closed=_closed_v)
+_potential = by_kind(one=_one_v, three=_many_v, many=_many_v, closed=_closed_v)
 
 
 def _dense_on_pre(g, lr, pre, factors, t, e):
