@@ -111,26 +111,29 @@ def synapse_weight(g, lr, k):
 
 
 def _dense_one(b, g, lr, t, e):
-    lo = g.ptr[lr]
-    n = g.ptr[lr + 1] - lo
+    lo, n = g.ptr[lr], g.ptr[lr + 1] - g.ptr[lr]
     f = math.exp((t - e.w0) / b.tau)
-    x, gap = b.x, b.gap
-    if g.w_kind == BY_SYNAPSE:
-        w = g.w[lo : lo + n]
-        for k in range(n):
-            x[k] += w[k] * f
-    else:
-        add = row_weight(g, lr) * f
-        for k in range(n):
-            x[k] += add
     end = b.end
-    crossed = 0
-    for k in range(n):
-        crossed |= x[k] >= gap[k] * (end if gap[k] < 0.0 else f)
-    if crossed:
-        for k in range(n):
-            if x[k] >= gap[k] * (end if gap[k] < 0.0 else f):
-                predict(e, b.g0 + k, one_crossing(b, k, t, e))
+    by_synapse = g.w_kind == BY_SYNAPSE
+    add = 0.0 if by_synapse else row_weight(g, lr) * f
+    # In pieces, added and tested at vector speed: only pieces in which somebody may cross are looked through.
+    for first in range(0, n, 64):
+        last = min(first + 64, n)
+        x, gap = b.x[first:last], b.gap[first:last]
+        if by_synapse:
+            w = g.w[lo + first : lo + last]
+            for k in range(x.size):
+                x[k] += w[k] * f
+        else:
+            for k in range(x.size):
+                x[k] += add
+        crossed = 0
+        for k in range(x.size):
+            crossed |= x[k] >= gap[k] * (end if gap[k] < 0.0 else f)
+        if crossed:
+            for k in range(x.size):
+                if x[k] >= gap[k] * (end if gap[k] < 0.0 else f):
+                    predict(e, b.g0 + first + k, one_crossing(b, first + k, t, e))
 
 
 def _sparse_one(b, g, lr, t, e):
