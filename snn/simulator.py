@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from . import arguments
 from . import progress as meters
 from .account import ledger_of
 from .build import Built, build, grow, read_state, start
@@ -108,6 +109,8 @@ class Simulator:
         window: float | None = None,
         overwrite: bool = False,
     ) -> None:
+        if not isinstance(network, Network):
+            raise NetworkError(f"Simulator needs a Network, not {network!r}; give the one that Network(seed) made.")
         if ties not in ("pre_first", "post_first"):
             raise ParameterError(f"Simulator.ties is {ties!r}; give 'pre_first' or 'post_first'.")
         if window is not None:
@@ -115,6 +118,8 @@ class Simulator:
             if not window > 0:
                 raise ParameterError(f"Simulator.window is {window}; give a positive time in seconds.")
         self.network, self.ties, self.window = network, ties, window
+        if isinstance(record, (Spikes, State, Weights)):
+            raise RecordingError(f"record is {record!r}; give a list: record=[{type(record).__name__}(...)].")
         self.requests: list[Any] = [Spikes(p) for p in network.populations.values()] if record is None else list(record)
         for request in check_requests(self.requests):
             owner: Any = request.projection if isinstance(request, Weights) else request.population
@@ -159,32 +164,38 @@ class Simulator:
     def set_weights(self, projection: Projection | str, weights: Any) -> None:
         """Replace the weights; same order and shape as `weights` returns."""
         built = self._projection(projection)
-        w = np.asarray(weights, float)
-        if w.shape != (built.n_synapses,) or built.weight.size != built.n_synapses:
+        name = built.projection.name
+        w = arguments.weights_of(name, weights, built.n_synapses, built.weight.dtype)
+        if built.weight.size != built.n_synapses:
             raise ParameterError(
-                f"weights of projection {built.projection.name!r}: got shape {w.shape}, expected "
-                f"({built.n_synapses},) on a projection with one weight per synapse."
+                f"set_weights: projection {name!r} keeps one weight for all its synapses. Connect it with an array of "
+                f"weights, or with a rule, to give each its own."
             )
-        if not np.isfinite(w).all():
-            raise ParameterError(f"weights of projection {built.projection.name!r} contain {w[~np.isfinite(w)][0]}.")
         self.built.call(exact.settle_now, self.built.groups)
         built.weight[:] = w if built.order is None else w[built.order]
 
     def set_rule(self, projection: Projection | str, **params: float) -> None:
-        """Change parameters of a projection's rule from now on: `sim.set_rule("input->hidden", eta=0.001)`."""
-        rule = self._projection(projection).rule
-        for name, value in params.items():
-            setattr(rule, name, value)
+        """Change parameters of a projection's rule from now on: `sim.set_rule("input->hidden", eta=0.001)`.
+
+        Time constants of decaying states are fixed when the simulator is made.
+        """
+        built = self._projection(projection)
+        if built.projection.rule is None:
+            raise ParameterError(f"set_rule: projection {built.projection.name!r} has no rule; connect it with one.")
+        for name, value in arguments.rule_values(built.rule, built.projection.name, params).items():
+            setattr(built.rule, name, value)
 
     def state(self, population: Population | str, variable: str, ids: Any = None) -> np.ndarray:
         """Present value of a state variable, float64, one per neuron (of `ids`)."""
-        name = population if isinstance(population, str) else population.name
-        pop = self.network.populations[name]
+        pop = arguments.population_of("state: population", self.network, population)
+        name = pop.name
         if variable not in pop.model.states("cell"):
             raise RecordingError(
                 f"{type(pop.model).__name__} of population {name!r} has no state {variable!r}; "
-                f"it has: {', '.join(pop.model.states('cell'))}."
+                f"it has: {', '.join(pop.model.states('cell')) or 'none'}."
             )
+        if ids is not None:
+            ids = Spikes(pop, ids).indices()
         names = sorted(pop.model.states("cell"), key=lambda s: s != getattr(pop.model, "potential", None))
         block = self.built.blocks[list(self.network.populations).index(name)]
         clock = self.built.clock
@@ -193,10 +204,12 @@ class Simulator:
         )
 
     def _projection(self, projection: Projection | str) -> Any:
-        name = projection if isinstance(projection, str) else projection.name
-        if name not in self.built.projections:
-            raise ParameterError(f"There is no projection {name!r}; there are: {', '.join(self.built.projections)}.")
-        return self.built.projections[name]
+        name: Any = getattr(projection, "name", projection)
+        found = self.built.projections.get(name)
+        if found is None or (found.projection is not projection and not isinstance(projection, str)):
+            known = ", ".join(self.built.projections) or "none"
+            raise ParameterError(f"There is no projection {name!r} in this network; there are: {known}.")
+        return found
 
     # ------------------------------------------------------------------------------------------------- running
 
@@ -214,9 +227,7 @@ class Simulator:
         Result
             What was recorded in this stretch.
         """
-        if not isinstance(duration, (int, float)) or not math.isfinite(duration) or duration < 0:
-            raise ParameterError(f"Simulator.run: duration is {duration!r}; give a time in seconds, 0 or more.")
-        check_unit("Simulator.run: duration", duration, "s", plausible=1e5)
+        duration = arguments.duration_of("Simulator.run: duration", duration, plausible=1e5)
         b = self.built
         t_start, t_end = float(b.clock[exact.NOW]), float(b.clock[exact.NOW]) + duration
         taker = _Taker(self, t_start)
@@ -313,13 +324,8 @@ class Simulator:
         -------
         Presentations
         """
-        x = np.ascontiguousarray(samples, dtype=np.float32)
-        if x.ndim != 2 or x.shape[1] != len(into):
-            raise ParameterError(
-                f"present: samples has shape {x.shape}; population {into.name!r} needs (n, {len(into)})."
-            )
-        if not np.isfinite(x).all():
-            raise ParameterError(f"present: samples contains {x[~np.isfinite(x)][0]}; give finite values, 0 to 1.")
+        into = arguments.population_of("present: into", self.network, into)
+        readout = arguments.population_of("present: readout", self.network, readout)
         if not isinstance(into.model, Source) or "x" not in into.model.states("cell"):
             raise NetworkError(
                 f"present: population {into.name!r} has model {into.model!r}; give one with an encoder, "
@@ -327,22 +333,16 @@ class Simulator:
             )
         if isinstance(readout.model, Source):
             raise NetworkError(f"present: readout {readout.name!r} is a source; give a population that integrates.")
-        check_unit("present: duration", duration, "s")
-        if not duration > 0:
-            raise ParameterError(f"present: duration is {duration}; give a positive time in seconds.")
-        y = np.empty(0, np.int64) if labels is None else np.ascontiguousarray(labels, dtype=np.int64)
-        if labels is not None and y.shape != (x.shape[0],):
-            raise ParameterError(f"present: labels has shape {y.shape}, expected ({x.shape[0]},), one per sample.")
-        if y.size and (y.min() < 0 or y.max() >= len(readout)):
-            raise ParameterError(
-                f"present: labels run from {y.min()} to {y.max()}; readout {readout.name!r} has "
-                f"{len(readout)} neurons, so give 0 to {len(readout) - 1}."
-            )
+        duration = arguments.duration_of("present: duration", duration)
+        if duration == 0:
+            raise ParameterError("present: duration is 0; give a positive time in seconds.")
+        if isinstance(threads, bool) or not isinstance(threads, (int, np.integer)) or threads < 1:
+            raise ParameterError(f"present: threads is {threads!r}; give a whole number, 1 or more.")
+        x = arguments.samples_of(samples, into)
+        y = arguments.labels_of(labels, x.shape[0], readout)
         if learn and labels is None:
             raise ParameterError("present: learning needs labels; give them, or learn=False.")
-        index = np.arange(x.shape[0]) if order is None else np.ascontiguousarray(order, dtype=np.int64)
-        if index.size and (index.min() < 0 or index.max() >= x.shape[0]):
-            raise ParameterError(f"present: order names sample {index.max()}; there are {x.shape[0]}.")
+        index = arguments.order_of(order, x.shape[0])
 
         began = time.perf_counter()
         n = index.size
