@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numba import njit
 
+from snn.account import count_credit, count_error
 from snn.ledger import Ledger
 
 
@@ -116,13 +117,13 @@ class MLP:
         return float(np.log(np.exp(z - z.max()).sum()) + z.max() - z[label])
 
     def ledger(self, flavour: str = "dense") -> Ledger:
-        """What the training so far has cost.
+        """What the training so far has cost, on the machine and by the rule that :mod:`snn.account` describes.
 
         Parameters
         ----------
         flavour : {"dense", "sparse"}
-            "dense" computes every product; "sparse" skips zero inputs, silent hidden units and their zero derivatives,
-            as counted while training.
+            "dense" computes every product, the derivatives' too; "sparse" skips zero inputs, silent hidden units and
+            their zero derivatives, as counted while training.
         """
         n_in, n_hid, n_out = self.sizes
         active_in, on, pairs, n = (int(c) for c in self.counts)
@@ -132,31 +133,36 @@ class MLP:
         # A bias is a weight whose input is always 1; hidden ones change only where the derivative is not zero.
         ledger = Ledger(samples=n, updates=pairs + on * n_out + on + n * n_out, transport="W^T")
         ledger.held_bytes = 4 * ((active_in + on) // max(1, n) + n_out)
-        ledger.add("forward", "input->hidden", "mac", active_in * n_hid)
-        ledger.add("forward", "input->hidden", "w_read", active_in * n_hid, w1)
-        ledger.add("forward", "input->hidden", "state_rw", active_in + n * n_hid, 4 * n_in)
-        ledger.add("forward", "input->hidden", "w_read", n * n_hid, 4 * n_hid)  # sums start from the biases
+
+        def layer(where: str, rows: int, size: int, footprint: int, source: int) -> None:
+            """Rows of active inputs into sums that start from the biases."""
+            ledger.add("forward", where, "state_rw", rows, 4 * source)
+            ledger.add("forward", where, "mac", rows * size)
+            ledger.add("forward", where, "w_read", rows * size, footprint)
+            ledger.add("forward", where, "acc_rw", 2 * rows * size, 4 * size)
+            ledger.add("forward", where, "w_read", n * size, 4 * size)
+            ledger.add("forward", where, "state_rw", n * size, 4 * size)
+
+        layer("input->hidden", active_in, n_hid, w1, n_in)
+        # Rectification: sum read, compared, activation written.
         ledger.add("forward", "hidden", "add", n * n_hid)
-        ledger.add("forward", "hidden->output", "mac", on * n_out)
-        ledger.add("forward", "hidden->output", "w_read", on * n_out, w2)
-        ledger.add("forward", "hidden->output", "state_rw", on + n * n_out, 4 * n_hid)
-        ledger.add("forward", "hidden->output", "w_read", n * n_out, 4 * n_out)
-        ledger.add("error", "output", "exp", n * 2 * n_out)
-        ledger.add("error", "output", "add", n * 2 * n_out)
-        ledger.add("credit", "hidden", "mac", on * n_out)
-        ledger.add("credit", "hidden", "transport", on * n_out, w2)
-        ledger.add("credit", "hidden", "state_rw", on, 4 * n_hid)
-        # The outer products fetch both of their factors once more.
-        ledger.add("update", "input->hidden", "state_rw", active_in + on, 4 * n_in)
-        ledger.add("update", "hidden->output", "state_rw", on + n * n_out, 4 * n_hid)
-        for where, count, size in (
-            ("input->hidden", pairs, w1),
-            ("hidden bias", on, 4 * n_hid),
-            ("hidden->output", on * n_out, w2),
-            ("output bias", n * n_out, 4 * n_out),
+        ledger.add("forward", "hidden", "state_rw", 2 * n * n_hid, 4 * n_hid)
+        layer("hidden->output", on, n_out, w2, n_hid)
+        count_error(ledger, "output", n, n_out)
+        count_credit(ledger, "hidden", on, n_hid, n_out)
+        if flavour == "dense":
+            ledger.add("credit", "hidden", "mul", on)  # by the derivative, 0 or 1
+        # A row of an outer product: its input times eta once, then times the delta of every target.
+        for where, rows, count, size, source, target in (
+            ("input->hidden", active_in, pairs, w1, n_in, n_hid),
+            ("hidden bias", 0, on, 4 * n_hid, 1, n_hid),
+            ("hidden->output", on, on * n_out, w2, n_hid, n_out),
+            ("output bias", 0, n * n_out, 4 * n_out, 1, n_out),
         ):
-            ledger.add("update", where, "mul", count)
+            ledger.add("update", where, "state_rw", rows, 4 * source)
+            ledger.add("update", where, "mul", rows + count)
             ledger.add("update", where, "add", count)
+            ledger.add("update", where, "acc_rw", count, 4 * target)
             ledger.add("update", where, "w_read", count, size)
             ledger.add("update", where, "w_write", count, size)
         return ledger

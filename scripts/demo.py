@@ -110,6 +110,7 @@ def row(rule: str, credit: str, runs: list[dict[str, Any]]) -> dict[str, Any]:
         "weight_updates_per_sample": mean([r["ledger"].updates / r["ledger"].samples for r in runs]),
         "pj_per_update": mean([b.pj_per_update for b in bills]),
         "nj_per_sample": mean([b.nj_per_sample() for b in bills]),
+        "nj_per_sample_register": mean([r["ledger"].price(accumulators="register").nj_per_sample() for r in runs]),
         "nj_forward": mean([b.nj_per_sample("forward") for b in bills]),
         "nj_credit": mean([b.nj_per_sample("credit") + b.nj_per_sample("error") for b in bills]),
         "nj_update": mean([b.nj_per_sample("update") for b in bills]),
@@ -263,6 +264,11 @@ def main() -> int:
         "placed by size.\nW^T: whether the credit path carries forward weights backwards. "
         "held B: bytes kept only for a pending update."
         f"\nNot priced, only counted: {', '.join(rows[1]['unpriced'])}."
+    )
+    print(
+        "Accumulators (membranes, traces, sums, deltas) in memory; in registers instead, nJ/sample: "
+        + ", ".join(f"{r['rule']} {r['credit']} {r['nj_per_sample_register']:.1f}" for r in rows)
+        + "."
     )
     a, b = runs["dfa"][0]["ledger"].price(), train_mlp(("sparse", 0, MLP_EPOCHS))["ledger"].price()
     print(

@@ -1,15 +1,31 @@
 """From the engine's spike counts to the ledger; nothing here is counted per synapse while the network runs.
 
-What one event of each kind does, in words of 32 bits (the arithmetic of an event-driven core of minimal design: scaled
-state, as the engine itself keeps it):
+One machine runs both sides, the spiking network and the MLP of :mod:`models.backprop`: an event-driven core of minimal
+design with words of 32 bits. It goes row by row, a row being the synapses of one source neuron (a spike's axon; the
+weights of one input of an MLP that is not zero), and one rule says where things are:
 
-forward   spike delivered to a synapse: accumulate; weight read; membrane read and written.
-          each source or neuron spike: one exponential for the row's factor, queue push and pop.
-trace     on_pre of a rule: see :mod:`snn.tally`; pre_spike, post_spike: one exponential, one add, trace read
-          and written.
-error     softmax and subtraction per readout neuron.
-credit    signal of a hidden neuron: one multiply-accumulate and one fetched word per readout.
-update    on_signal or on_post of a rule: see :mod:`snn.tally`; weight read and written.
+source    what belongs to the source (input value, presynaptic trace, time factors) is fetched and computed once a row;
+synapse   what belongs to a synapse (weight, eligibility) is in memory, one access each time it is read or written;
+target    what belongs to the neurons that a row leads to (membrane potential, postsynaptic trace, learning signal; sum
+          and delta of the MLP) is counted as ``acc_rw``, once each time it is read or written at a synapse: an
+          accumulator pays one read and one write for every value added. ``Ledger.price(accumulators="register")``
+          takes all of these to stay in registers, on both sides alike.
+
+Both sides are given the list of their active inputs. What one event of each kind does:
+
+forward   a spike reaches a synapse: accumulate, multiply by the row's decay factor where the target leaks, compare
+          where it has a threshold; weight read; membrane read and written. Each row: one exponential where the target
+          leaks (each synapse, for a model without :meth:`~snn.plugin.Model.modes`). A neuron fires: subtraction,
+          membrane read and written. A presentation starts: every state of every neuron written.
+trace     on_pre, pre_spike, post_spike of a rule, see :mod:`snn.tally`. A presentation starts: every trace written.
+error     see :func:`count_error`.
+credit    signal of a hidden neuron: for each readout one multiply-accumulate, one fetched word and one error read; the
+          sum runs along the row, stays in a register and is written once.
+update    on_post, on_signal, on_end of a rule, see :mod:`snn.tally`.
+control   each row of a spike is pushed to the queue and popped.
+
+Not counted: predictions of threshold crossings (one logarithm or more for each neuron that a constant drive, or a
+current, takes across its threshold), the drawing of random spikes, and the reading of results.
 """
 
 from __future__ import annotations
@@ -18,11 +34,11 @@ from typing import Any
 
 import numpy as np
 
-from .build import Built, NoRule
+from .build import Built, BuiltProjection, NoRule
 from .engine import rows
-from .engine.digest import methods
-from .ledger import Ledger
+from .ledger import Ledger, joined
 from .network import Population
+from .plugin import Model
 from .tally import tally
 
 
@@ -43,63 +59,118 @@ def ledger_of(
         counts = {n: built.groups[p.group].count - before[1][n] for n, p in built.projections.items()}
     assert fired is not None
     ledger = Ledger(samples=presentations)
-    for name, offset in built.offset.items():
-        spikes = int(fired[offset : offset + len(built.network.populations[name])].sum())
+    for name, population in built.network.populations.items():
+        offset, n = built.offset[name], len(population)
+        spikes = int(fired[offset : offset + n].sum())
         ledger.add("forward", name, "spike_emit", spikes)
+        if isinstance(population.model, Model):
+            ledger.add("forward", name, "add", spikes)
+            written = presentations * n * len(population.model.states("cell"))
+            ledger.add("forward", name, "state_rw", 2 * spikes + written, 4 * n)
     teaches = learn and presentations > 0 and readout is not None
     for name, p in built.projections.items():
-        c = counts[name]
-        arrivals, events = int(c[rows.N_ARRIVALS]), int(c[rows.N_EVENTS])
-        target = p.projection.target
-        w_bytes = p.weight.nbytes if p.weight.size > 1 else 0
-        cell_bytes = 4 * len(target)
-        ledger.add("control", name, "queue", 2 * arrivals)
-        ledger.add("forward", name, "exp", arrivals)
-        ledger.add("forward", name, "syn_ac", events)
-        ledger.add("forward", name, "w_read", events, w_bytes or 4)
-        ledger.add("forward", name, "state_rw", 2 * events, cell_bytes)
+        _count_projection(ledger, name, p, counts[name])
         if isinstance(p.rule, NoRule) or (presentations and not learn):
             continue
-        # Footprint of the rule's own state: per-synapse states beside the weights, traces beside the neurons.
-        syn_bytes = p.n_synapses * np.dtype(p.projection.dtype).itemsize
-        visits = {
-            "on_pre": ("trace", events),
-            "on_post": ("update", int(c[rows.N_ON_POST])),
-            "pre_spike": ("trace", arrivals),
-            "post_spike": ("trace", int(c[rows.N_POST_SPIKES])),
-            "on_signal": ("update", int(c[rows.N_SIGNAL])),
-            "on_end": ("update", p.n_synapses * presentations),
-        }
-        for hook, (phase, n) in visits.items():
-            if hook not in methods(type(p.rule)):
-                continue
-            cost = tally(p.rule, hook)
-            for op in ("add", "mul", "exp"):
-                ledger.add(phase, name, op, n * cost[op])
-            ledger.add(phase, name, "state_rw", n * cost["syn"], syn_bytes)
-            ledger.add(phase, name, "state_rw", n * cost["cell"], cell_bytes)
-            ledger.add(phase, name, "w_read", n * cost["w_read"], syn_bytes)
-            ledger.add(phase, name, "w_write", n * cost["w_write"], syn_bytes)
-            if cost["w_write"]:
-                ledger.updates += n
-        if teaches and p.rule.needs_signal and target is not readout:
-            link = next(x for x in built.network.credits if x.to is target)
-            n_out = len(readout)  # type: ignore[arg-type]
-            ledger.transport = link.pathway.carries
-            if link.pathway.carries != "none":
-                ledger.add("credit", target.name, "mac", presentations * len(target) * n_out)
-                ledger.add(
-                    "credit", target.name, "transport", presentations * len(target) * n_out, 4 * len(target) * n_out
-                )
-                ledger.add("credit", target.name, "state_rw", presentations * (n_out + len(target)), cell_bytes)
+        _count_rule(ledger, name, p, counts[name], presentations)
         if teaches and p.rule.needs_signal:
+            assert readout is not None
+            target = p.projection.target
+            if target is not readout:
+                link = next(x for x in built.network.credits if x.to is target)
+                ledger.transport = joined(ledger.transport, link.pathway.carries)
+                if link.pathway.carries != "none":
+                    count_credit(ledger, target.name, presentations * len(target), len(target), len(readout))
             # Eligibility and traces live on only until the signal comes.
-            rows_used = arrivals // max(1, presentations)
+            rows_used = int(counts[name][rows.N_ARRIVALS]) // max(1, presentations)
             states = len(p.rule.states("syn")) * len(target) + len(p.rule.states("pre"))
             ledger.held_bytes += 4 * (rows_used * states + len(p.rule.states("post")) * len(target))
     if teaches:
-        n_out = len(readout)  # type: ignore[arg-type]
-        ledger.add("error", readout.name, "exp", presentations * 2 * n_out)  # type: ignore[union-attr]
-        ledger.add("error", readout.name, "add", presentations * 2 * n_out)  # type: ignore[union-attr]
-        ledger.add("error", readout.name, "state_rw", presentations * 2 * n_out, 4 * n_out)  # type: ignore[union-attr]
+        assert readout is not None
+        count_error(ledger, readout.name, presentations, len(readout))
     return ledger
+
+
+def count_error(ledger: Ledger, where: str, n: int, n_out: int) -> None:
+    """Softmax less one-hot label over `n_out` readouts, `n` times, in three passes over the readouts.
+
+    Largest value (compare); exponential of the distance to it, and its sum; division by the sum; then one subtraction
+    at the label. Each pass reads its values, the last two write theirs.
+    """
+    ledger.add("error", where, "exp", n * 2 * n_out)
+    ledger.add("error", where, "add", n * (3 * n_out + 1))
+    ledger.add("error", where, "state_rw", n * (5 * n_out + 2), 4 * n_out)
+
+
+def count_credit(ledger: Ledger, where: str, n: int, size: int, n_out: int) -> None:
+    """`n` learning signals of a population of `size`, each the sum over `n_out` errors times a feedback weight."""
+    ledger.add("credit", where, "mac", n * n_out)
+    ledger.add("credit", where, "transport", n * n_out, 4 * size * n_out)
+    ledger.add("credit", where, "acc_rw", n * n_out, 4 * n_out)
+    ledger.add("credit", where, "state_rw", n, 4 * size)
+
+
+def _count_projection(ledger: Ledger, name: str, p: BuiltProjection, counts: np.ndarray) -> None:
+    """Delivery of spikes."""
+    arrivals, events = int(counts[rows.N_ARRIVALS]), int(counts[rows.N_EVENTS])
+    target = p.projection.target
+    model = target.model
+    assert isinstance(model, Model)
+    modes = model.modes()
+    leaks = modes is None or bool(np.isfinite(modes.taus).any())
+    ledger.add("control", name, "queue", 2 * arrivals)
+    ledger.add("forward", name, "syn_ac", events)
+    if leaks:
+        ledger.add("forward", name, "exp", events if modes is None else arrivals)
+        ledger.add("forward", name, "mul", events)
+    if model.threshold:
+        ledger.add("forward", name, "add", events)
+    ledger.add("forward", name, "w_read", events, p.weight.nbytes if p.weight.size > 1 else 4)
+    ledger.add("forward", name, "acc_rw", 2 * events, 4 * len(target))
+
+
+def _count_rule(ledger: Ledger, name: str, p: BuiltProjection, counts: np.ndarray, presentations: int) -> None:
+    """Plasticity."""
+    n_rows, n_post = p.ptr.size - 1, len(p.projection.target)
+    syn_bytes = p.n_synapses * np.dtype(p.projection.dtype).itemsize
+    traces = len(p.rule.states("pre")) * n_rows, len(p.rule.states("post")) * n_post
+    ledger.add("trace", name, "state_rw", presentations * traces[0], 4 * n_rows)
+    ledger.add("trace", name, "state_rw", presentations * traces[1], 4 * n_post)
+    arrivals, posts = int(counts[rows.N_ARRIVALS]), int(counts[rows.N_POST_SPIKES])
+    # Phase, passes, synapses visited.
+    visits = {
+        "on_pre": ("trace", arrivals, int(counts[rows.N_EVENTS])),
+        "on_post": ("update", posts, int(counts[rows.N_ON_POST])),
+        "pre_spike": ("trace", 0, arrivals),
+        "post_spike": ("trace", 0, posts),
+        "on_signal": ("update", _rows_signalled(p, counts, presentations), int(counts[rows.N_SIGNAL])),
+        "on_end": ("update", n_rows * presentations, p.n_synapses * presentations),
+    }
+    for hook, (phase, passes, synapses) in visits.items():
+        if not p.rule.overrides(hook):
+            continue
+        cost = tally(p.rule, hook)
+        from_post = hook in ("on_post", "post_spike")
+        near, far = (4 * n_post, 4 * n_rows) if from_post else (4 * n_rows, 4 * n_post)
+        for n, done in ((passes, cost.shared), (synapses, cost.each)):
+            for op in ("add", "mul", "exp"):
+                ledger.add(phase, name, op, n * done[op])
+            ledger.add(phase, name, "state_rw", n * done["near"], near)
+            ledger.add(phase, name, "state_rw", n * done["syn"], syn_bytes)
+            ledger.add(phase, name, "acc_rw", n * done["far"], far)
+            ledger.add(phase, name, "w_read", n * done["w_read"], syn_bytes)
+            ledger.add(phase, name, "w_write", n * done["w_write"], syn_bytes)
+        if cost.each["w_write"]:
+            ledger.updates += synapses
+
+
+def _rows_signalled(p: BuiltProjection, counts: np.ndarray, presentations: int) -> int:
+    """Rows that a signal has swept.
+
+    Where rows differ in length the engine's count of synapses does not tell; then it is at most one for each arrival.
+    """
+    lengths = np.diff(p.ptr)
+    synapses = int(counts[rows.N_SIGNAL])
+    if synapses and np.all(lengths == lengths[0]):
+        return synapses // int(lengths[0])
+    return min(synapses, int(counts[rows.N_ARRIVALS]), lengths.size * presentations)

@@ -49,6 +49,8 @@ _REPORT_UNITS = {"V": ("mV", 1e3)}  # SONATA's unit for voltages; other variable
 _MS = {"ms": 1.0, "milliseconds": 1.0, "millisecond": 1.0, "s": 1e3, "seconds": 1e3, "second": 1e3}
 
 PathLike = str | os.PathLike[str]
+Rows = dict[str, tuple[int, int]] | None
+"""Part of each growing dataset, by its path; none of those that are not named. None: everything."""
 
 
 def _to_ms(where: str, times: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -145,6 +147,7 @@ class Writer:
         self._n_groups = 0
         self._n_ledgers = 0
         self._file: h5py.File | None = None
+        self._named = False
 
         self._later.append((4096, _write_header))
         self._text("snn/network", network or {})
@@ -342,6 +345,18 @@ class Writer:
             raise
         self._waiting = 0
 
+    def lengths(self) -> dict[str, int]:
+        """Rows of every growing dataset so far, those that wait for a flush included."""
+        return {column.path: column.length + sum(map(len, column.pending)) for column in self._columns}
+
+    def read(self, rows: Rows) -> Result:
+        """What was written in some rows of the datasets, whether the file is open or has got its name."""
+        if self._file is not None:
+            self.flush()
+            return _contents(self._file, rows)
+        with _opened(self.path if self._named else self.partial) as file:
+            return _contents(file, rows)
+
     def close(self) -> None:
         """Flush, and give the file its name. Closing twice is allowed."""
         if self._file is None:
@@ -355,6 +370,7 @@ class Writer:
                 )
             sync(self.partial)
             os.replace(self.partial, self.path)
+            self._named = True
 
     def abandon(self, keep: bool = True) -> None:
         """Close without giving the file its name: what there is stays in ``<path>.partial``.
@@ -591,29 +607,62 @@ def load(path: PathLike) -> Result:
         own = file["snn"]
         if own.attrs["format"] > FORMAT:
             raise ExportError(f"{path} has format {own.attrs['format']}; this version reads up to {FORMAT}. Update it.")
-        result = Result(
-            duration=float(own.attrs["duration"]),
-            t_start=float(own.attrs["t_start"]),
-            network=_json(own, "network"),
-            provenance=_json(own, "provenance"),
-            rules=[{key: group.attrs[key] for key in _RULE} for _, group in _declared(own, "rules")],
-        )
-        for name, group in _declared(own, "spikes"):
-            result.spikes[name] = _load_spikes(name, group, file["spikes"][name])
-        states = [
-            (name, variable, group) for name in own.get("states", ()) for variable, group in own["states"][name].items()
-        ]
-        for name, variable, group in sorted(states, key=lambda state: state[2].attrs["index"]):
-            times, values = _trimmed(group, "times", "values")
-            unit = group.attrs["unit"]
-            result.states[name, variable] = StateData(name, variable, unit, times, group["ids"][()], values)
-        for name, group in _declared(own, "weights"):
-            result.weights[name] = _load_weights(name, group)
-        if "ledger" in own:
-            from .ledger import Ledger
+        return _contents(file, None)
 
-            result.ledger = Ledger.from_json(_json(own["ledger"], str(len(own["ledger"]) - 1)))
-        return result
+
+def _contents(file: h5py.File, rows: Rows) -> Result:
+    own = file["snn"]
+    result = Result(
+        duration=float(own.attrs["duration"]),
+        t_start=float(own.attrs["t_start"]),
+        network=_json(own, "network"),
+        provenance=_json(own, "provenance"),
+        rules=[{key: group.attrs[key] for key in _RULE} for _, group in _declared(own, "rules")],
+    )
+    for name, group in _declared(own, "spikes"):
+        result.spikes[name] = _load_spikes(name, group, file["spikes"][name], rows)
+    states = [
+        (name, variable, group) for name in own.get("states", ()) for variable, group in own["states"][name].items()
+    ]
+    for name, variable, group in sorted(states, key=lambda state: state[2].attrs["index"]):
+        times, values = _trimmed(rows, group["times"], group["values"])
+        unit = group.attrs["unit"]
+        result.states[name, variable] = StateData(name, variable, unit, times, group["ids"][()], values)
+    for name, group in _declared(own, "weights"):
+        result.weights[name] = _load_weights(name, group, rows)
+    if "ledger" in own:
+        from .ledger import Ledger
+
+        result.ledger = Ledger.from_json(_json(own["ledger"], str(len(own["ledger"]) - 1)))
+    return result
+
+
+class FileResult(Result):
+    """A result whose recordings stay in the file that they were written to until somebody looks at them.
+
+    Parameters
+    ----------
+    writer : Writer
+    rows : dict
+        Which part of the file this run has written.
+    **known
+        Fields of :class:`Result` other than `spikes`, `states` and `weights`.
+    """
+
+    def __init__(self, writer: Writer, rows: Rows, **known: Any) -> None:
+        super().__init__(**known)
+        del self.spikes, self.states, self.weights
+        self._writer, self._rows = writer, rows
+
+    def __getattr__(self, name: str) -> Any:
+        if name not in ("spikes", "states", "weights"):
+            raise AttributeError(f"{type(self).__name__!r} has no attribute {name!r}")
+        found = self._writer.read(self._rows)
+        self.spikes, self.states, self.weights = found.spikes, found.states, found.weights
+        return getattr(self, name)
+
+    def __repr__(self) -> str:
+        return f"Result({self.duration:g} s, recordings in {self._writer.path})"
 
 
 def load_spikes(path: PathLike) -> dict[str, SpikeData]:
@@ -687,16 +736,20 @@ def _json(own: h5py.Group, name: str) -> Any:
     return json.loads(own[name][()])
 
 
-def _trimmed(group: h5py.Group, *names: str) -> list[np.ndarray]:
-    """Datasets up to the length of the shortest, which a kill in the middle of a flush may have left behind."""
-    n = min(group[name].shape[0] for name in names)
-    return [group[name][:n] for name in names]
+def _trimmed(rows: Rows, *datasets: h5py.Dataset) -> list[np.ndarray]:
+    """Datasets up to the length of the shortest, which a kill in the middle of a flush may have left behind.
+
+    Of these rows, those that `rows` names by the path of the first dataset.
+    """
+    first, last = 0, min(dataset.shape[0] for dataset in datasets)
+    if rows is not None:
+        first, last = rows.get(datasets[0].name.lstrip("/"), (0, 0))
+    return [dataset[first:last] for dataset in datasets]
 
 
-def _load_spikes(name: str, own: h5py.Group, sonata: h5py.Group) -> SpikeData:
-    scaled, ids = _trimmed(sonata, "timestamps", "node_ids")
-    n = min(scaled.size, own["ulp"].shape[0])
-    times, ids = _from_ms(scaled[:n], own["ulp"][:n]), ids[:n]
+def _load_spikes(name: str, own: h5py.Group, sonata: h5py.Group, rows: Rows) -> SpikeData:
+    scaled, ids, off = _trimmed(rows, sonata["timestamps"], sonata["node_ids"], own["ulp"])
+    times = _from_ms(scaled, off)
     if sonata.attrs["sorting"] != _SORTING["by_time"]:
         order = np.argsort(times, kind="stable")
         times, ids = times[order], ids[order]
@@ -704,8 +757,9 @@ def _load_spikes(name: str, own: h5py.Group, sonata: h5py.Group) -> SpikeData:
     return SpikeData(name, int(own.attrs["size"]), times, ids, recorded)
 
 
-def _load_weights(name: str, group: h5py.Group) -> WeightData | WeightChanges:
+def _load_weights(name: str, group: h5py.Group, rows: Rows) -> WeightData | WeightChanges:
     if group.attrs["kind"] == "samples":
-        times, values = _trimmed(group, "time", "w")
+        times, values = _trimmed(rows, group["time"], group["w"])
         return WeightData(name, times, group["source_ids"][()], group["target_ids"][()], values)
-    return WeightChanges(name, *_trimmed(group, "time", "synapses", "source_ids", "target_ids", "w"))
+    names = ("time", "synapses", "source_ids", "target_ids", "w")
+    return WeightChanges(name, *_trimmed(rows, *(group[n] for n in names)))

@@ -29,9 +29,15 @@ OPS: dict[str, tuple[dict[str, int], str]] = {
     "w_read": ({"word": 1}, "weight read"),
     "w_write": ({"word": 1}, "weight written"),
     "state_rw": ({"word": 1}, "word of neuron state, trace, eligibility or activation read or written"),
+    "acc_rw": ({"word": 1}, "the same, of a neuron that a row of synapses leads to, at one synapse: a running sum"),
     "transport": ({"word": 1}, "word that the credit path fetches: a forward weight, a feedback weight or an error"),
     "queue": ({}, "event pushed to or popped from the queue"),
     "spike_emit": ({}, "spike sent out"),
+}
+
+ACCUMULATORS = {
+    "memory": "in memory, one read and one write for each value added, on every side",
+    "register": "in registers, on every side; their accesses at synapses (acc_rw) cost nothing",
 }
 
 Key = tuple[str, str, str, int]
@@ -86,16 +92,25 @@ class Ledger:
             dict(self.counts),
             self.samples + other.samples,
             self.updates + other.updates,
-            _joined(self.transport, other.transport),
+            joined(self.transport, other.transport),
             max(self.held_bytes, other.held_bytes),
         )
         for (phase, where, op, footprint), n in other.counts.items():
             both.add(phase, where, op, n, footprint)
         return both
 
-    def price(self, book: PriceBook | str = "horowitz45-fp32") -> Bill:
-        """The bill at one book's prices."""
-        return Bill(self, PriceBook.load(book) if isinstance(book, str) else book)
+    def price(self, book: PriceBook | str = "horowitz45-fp32", accumulators: str = "memory") -> Bill:
+        """The bill at one book's prices.
+
+        Parameters
+        ----------
+        book : PriceBook or str
+        accumulators : {"memory", "register"}
+            Where the state of the neurons that a row of synapses leads to is kept while the row is worked on: membrane
+            potentials and traces of a spiking network, sums and deltas of an MLP. In registers, the accesses that
+            ``acc_rw`` counts cost nothing; the bill says so and lists them.
+        """
+        return Bill(self, PriceBook.load(book) if isinstance(book, str) else book, accumulators)
 
     def to_json(self) -> dict[str, Any]:
         """A JSON-able form; :meth:`from_json` reads it."""
@@ -127,7 +142,7 @@ class Ledger:
         return "\n".join(rows)
 
 
-def _joined(mine: str, theirs: str) -> str:
+def joined(mine: str, theirs: str) -> str:
     """Both tags of what a credit path carries, each once."""
     return " and ".join(dict.fromkeys(tag for tag in (mine, theirs) if tag != "none")) or "none"
 
@@ -198,14 +213,22 @@ class Bill:
     ----------
     rows : list of (phase, where, op, count, pJ, low, high)
     unpriced : list of (phase, where, op, count)
+    in_registers : list of (phase, where, op, count)
+        Accesses that cost nothing as `accumulators` is "register".
     """
 
-    def __init__(self, ledger: Ledger, book: PriceBook) -> None:
-        self.ledger, self.book = ledger, book
+    def __init__(self, ledger: Ledger, book: PriceBook, accumulators: str = "memory") -> None:
+        if accumulators not in ACCUMULATORS:
+            raise ParameterError(f"price: accumulators is {accumulators!r}; give 'memory' or 'register'.")
+        self.ledger, self.book, self.accumulators = ledger, book, accumulators
+        self.in_registers: list[tuple[str, str, str, int]] = []
         self.rows: list[tuple[str, str, str, int, float, float, float]] = []
         self.unpriced: list[tuple[str, str, str, int]] = []
         self._parts: dict[str, tuple[Price, int]] = {}
         for (phase, where, op, footprint), n in ledger:
+            if op == "acc_rw" and accumulators == "register":
+                self.in_registers.append((phase, where, op, n))
+                continue
             parts = [(book.unit_price(part, footprint), k) for part, k in OPS[op][0].items()]
             if not parts or any(p is None for p, _ in parts):
                 self.unpriced.append((phase, where, op, n))
@@ -259,11 +282,13 @@ class Bill:
         lines = [
             f"prices: {self.book.name} ({self.book.node}); {self.book.source}",
             f"arrays placed by size: {'; '.join(placed) or 'none'}",
+            f"accumulators: {ACCUMULATORS[self.accumulators]}",
             f"weight transport: {self.ledger.transport}; held for a pending update: {self.ledger.held_bytes} bytes",
             f"{'phase':9} {'where':24} {'operation':10} {'count':>14} {'nJ':>12} {'low':>12} {'high':>12}",
         ]
         for phase, where, op, n, pj, low, high in self.rows:
             lines.append(f"{phase:9} {where:24} {op:10} {n:14d} {pj / 1e3:12.3f} {low / 1e3:12.3f} {high / 1e3:12.3f}")
-        for phase, where, op, n in self.unpriced:
-            lines.append(f"{phase:9} {where:24} {op:10} {n:14d} {'unpriced':>12}")
+        for rows, words in ((self.unpriced, "unpriced"), (self.in_registers, "register")):
+            for phase, where, op, n in rows:
+                lines.append(f"{phase:9} {where:24} {op:10} {n:14d} {words:>12}")
         return "\n".join(lines)

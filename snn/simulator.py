@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from . import arguments
 from . import progress as meters
 from .account import ledger_of
 from .build import Built, build, grow, read_state, start
@@ -19,11 +20,17 @@ from .engine import exact, rows
 from .engine import present as presenting
 from .engine.struct import Links, Struct
 from .errors import NetworkError, ParameterError, RecordingError
+from .ledger import Ledger
 from .network import Network, Population, Projection
 from .plugin import Source, check_unit
 from .provenance import provenance, rule_sources
 from .record import Result, SpikeData, Spikes, State, StateData, WeightChanges, WeightData, Weights, check_requests
 from .teach import teachers_of
+
+# With a file, recordings in memory go there when they have this size, or this long after the last time.
+_SPILL_BYTES = 2**22
+_SPILL_SECONDS = 5.0
+_SAMPLE_BYTES = 200  # of a sample beside its values: its time and its place in the list
 
 
 class Presentations:
@@ -89,7 +96,8 @@ class Simulator:
     record : sequence of Spikes, State, Weights
         What to keep; the default is every population's spikes.
     to : path, optional
-        HDF5 file that recordings go to while the simulation runs.
+        HDF5 file that recordings go to while the simulation runs, a few megabytes or seconds after they were taken. A
+        run that is killed leaves them in ``<path>.partial``.
     ties : {"pre_first", "post_first"}
         Which comes first for plasticity when a spike arrives at the instant at which its target fires.
     window : float, s, optional
@@ -111,6 +119,8 @@ class Simulator:
         window: float | None = None,
         overwrite: bool = False,
     ) -> None:
+        if not isinstance(network, Network):
+            raise NetworkError(f"Simulator needs a Network, not {network!r}; give the one that Network(seed) made.")
         if ties not in ("pre_first", "post_first"):
             raise ParameterError(f"Simulator.ties is {ties!r}; give 'pre_first' or 'post_first'.")
         if window is not None:
@@ -118,6 +128,8 @@ class Simulator:
             if not window > 0:
                 raise ParameterError(f"Simulator.window is {window}; give a positive time in seconds.")
         self.network, self.ties, self.window = network, ties, window
+        if isinstance(record, (Spikes, State, Weights)):
+            raise RecordingError(f"record is {record!r}; give a list: record=[{type(record).__name__}(...)].")
         self.requests: list[Any] = [Spikes(p) for p in network.populations.values()] if record is None else list(record)
         for request in check_requests(self.requests):
             owner: Any = request.projection if isinstance(request, Weights) else request.population
@@ -126,7 +138,9 @@ class Simulator:
         self.built = build(network, ties=ties, window=window)
         start(self.built)
         self.presented = 0
-        self._time_presented = 0.0
+        # Time of the engine's clock 0, and whether the engine is still in its last presentation.
+        self._offset, self._stale = 0.0, False
+        self._file_span: tuple[float, Ledger] | None = None
         self._writer: Any = None
         if to is not None:
             from .io import Writer
@@ -145,8 +159,8 @@ class Simulator:
 
     @property
     def t(self) -> float:
-        """Simulated time (s)."""
-        return self._time_presented + self.built.engine.now
+        """Simulated time (s), presentations included."""
+        return self._offset + (0.0 if self._stale else self.built.engine.now)
 
     def __repr__(self) -> str:
         return f"Simulator({self.network!r}, t={self.t:g} s)"
@@ -166,14 +180,8 @@ class Simulator:
     def set_weights(self, projection: Projection | str, weights: Any) -> None:
         """Replace the weights; same order and shape as `weights` returns."""
         built = self._projection(projection)
-        w = np.asarray(weights, float)
-        if w.shape != (built.n_synapses,):
-            raise ParameterError(
-                f"weights of projection {built.projection.name!r}: got shape {w.shape}, expected "
-                f"({built.n_synapses},), one weight per synapse."
-            )
-        if not np.isfinite(w).all():
-            raise ParameterError(f"weights of projection {built.projection.name!r} contain {w[~np.isfinite(w)][0]}.")
+        name = built.projection.name
+        w = arguments.weights_of(name, weights, built.n_synapses, built.weight.dtype)
         self.built.settle()
         if built.w_kind != rows.BY_SYNAPSE:
             group = self.built.groups[built.group]
@@ -182,35 +190,48 @@ class Simulator:
         built.weight[:] = w if built.order is None else w[built.order]
 
     def set_rule(self, projection: Projection | str, **params: float) -> None:
-        """Change parameters of a projection's rule from now on: `sim.set_rule("input->hidden", eta=0.001)`."""
-        rule = self._projection(projection).rule
-        for name, value in params.items():
-            setattr(rule, name, value)
+        """Change parameters of a projection's rule from now on: `sim.set_rule("input->hidden", eta=0.001)`.
+
+        Time constants of decaying states are fixed when the simulator is made.
+        """
+        built = self._projection(projection)
+        if built.projection.rule is None:
+            raise ParameterError(f"set_rule: projection {built.projection.name!r} has no rule; connect it with one.")
+        for name, value in arguments.rule_values(built.rule, built.projection.name, params).items():
+            setattr(built.rule, name, value)
 
     def state(self, population: Population | str, variable: str, ids: Any = None) -> np.ndarray:
         """Present value of a state variable, float64, one per neuron (of `ids`)."""
-        name = population if isinstance(population, str) else population.name
-        pop = self.network.populations[name]
+        pop = arguments.population_of("state: population", self.network, population)
+        name = pop.name
         if variable not in pop.model.states("cell"):
             raise RecordingError(
                 f"{type(pop.model).__name__} of population {name!r} has no state {variable!r}; "
-                f"it has: {', '.join(pop.model.states('cell'))}."
+                f"it has: {', '.join(pop.model.states('cell')) or 'none'}."
             )
+        if ids is not None:
+            ids = Spikes(pop, ids).indices()
         names = sorted(pop.model.states("cell"), key=lambda s: s != getattr(pop.model, "potential", None))
         block = self.built.blocks[list(self.network.populations).index(name)]
         e = self.built.engine
         return read_state(block, variable, names, e.now, e.w0, slice(None) if ids is None else ids)
 
     def _projection(self, projection: Projection | str) -> Any:
-        name = projection if isinstance(projection, str) else projection.name
-        if name not in self.built.projections:
-            raise ParameterError(f"There is no projection {name!r}; there are: {', '.join(self.built.projections)}.")
-        return self.built.projections[name]
+        name: Any = getattr(projection, "name", projection)
+        found = self.built.projections.get(name)
+        if found is None or (found.projection is not projection and not isinstance(projection, str)):
+            known = ", ".join(self.built.projections) or "none"
+            raise ParameterError(f"There is no projection {name!r} in this network; there are: {known}.")
+        return found
 
     # ------------------------------------------------------------------------------------------------- running
 
     def run(self, duration: float, progress: Any = None) -> Result:
         """Simulate `duration` seconds; intervals are half-open, so two runs of T are one of 2 T.
+
+        After :meth:`present`, the network starts afresh at `sim.t` with the weights that it has learned: states and
+        traces at their start values, nothing in flight, sources anew. Given spikes keep their times: those before
+        `sim.t` are past.
 
         Parameters
         ----------
@@ -221,16 +242,18 @@ class Simulator:
         Returns
         -------
         Result
-            What was recorded in this stretch.
+            What was recorded in this stretch. With a file (`to`), recordings are only there, and the result reads them
+            when it is asked for them.
         """
-        if not isinstance(duration, (int, float)) or not math.isfinite(duration) or duration < 0:
-            raise ParameterError(f"Simulator.run: duration is {duration!r}; give a time in seconds, 0 or more.")
-        check_unit("Simulator.run: duration", duration, "s", plausible=1e5)
+        duration = arguments.duration_of("Simulator.run: duration", duration, plausible=1e5)
+        if self._stale:
+            self._renew()
         b = self.built
         b.refresh()
         t_start, t_end = b.engine.now, b.engine.now + duration
-        taker = _Taker(self, t_start)
+        taker = _Taker(self, self.t)
         began = time.perf_counter()
+        b.settle()
         before = _counts(b)
         with meters.progress(duration, "simulating", progress) as meter:
             stop = t_start
@@ -242,10 +265,10 @@ class Simulator:
                 if stop >= t_end:
                     break
         taker.flush(b)
-        if self._writer is not None:
-            self._writer.flush()
+        # Post spikes that no row has caught up with belong to this run's bill.
+        b.settle()
         ledger = ledger_of(b, before, duration)
-        result = taker.result(t_start, duration, ledger)
+        result = taker.result(duration, ledger)
         result.provenance["wall_seconds"] = time.perf_counter() - began
         return result
 
@@ -261,6 +284,21 @@ class Simulator:
                 taker.flush(b)
             else:
                 taker.watched()
+
+    def _renew(self) -> None:
+        """Start afresh after presentations: everything as declared but weights, synapse states and rules."""
+        old, self.built = self.built, build(self.network, ties=self.ties, window=self.window)
+        for name, p in self.built.projections.items():
+            own, learned = self.built.groups[p.group], old.groups[old.projections[name].group]
+            p.weight, p.w_kind = old.projections[name].weight, old.projections[name].w_kind
+            own.w, own.w_kind, own.syn = learned.w, learned.w_kind, learned.syn
+            for parameter, value in old.projections[name].rule.params().items():
+                setattr(p.rule, parameter, value)
+        e = self.built.engine
+        e.given_t[:] -= self._offset
+        e.i_given = int(np.searchsorted(e.given_t, 0.0))
+        start(self.built)
+        self._stale = False
 
     def close(self) -> None:
         """Finish the file given as `to`; it gets its final name now."""
@@ -320,13 +358,8 @@ class Simulator:
         -------
         Presentations
         """
-        x = np.ascontiguousarray(samples, dtype=np.float32)
-        if x.ndim != 2 or x.shape[1] != len(into):
-            raise ParameterError(
-                f"present: samples has shape {x.shape}; population {into.name!r} needs (n, {len(into)})."
-            )
-        if not np.isfinite(x).all():
-            raise ParameterError(f"present: samples contains {x[~np.isfinite(x)][0]}; give finite values, 0 to 1.")
+        into = arguments.population_of("present: into", self.network, into)
+        readout = arguments.population_of("present: readout", self.network, readout)
         if not isinstance(into.model, Source) or "x" not in into.model.states("cell"):
             raise NetworkError(
                 f"present: population {into.name!r} has model {into.model!r}; give one with an encoder, "
@@ -334,22 +367,16 @@ class Simulator:
             )
         if isinstance(readout.model, Source):
             raise NetworkError(f"present: readout {readout.name!r} is a source; give a population that integrates.")
-        check_unit("present: duration", duration, "s")
-        if not duration > 0:
-            raise ParameterError(f"present: duration is {duration}; give a positive time in seconds.")
-        y = np.empty(0, np.int64) if labels is None else np.ascontiguousarray(labels, dtype=np.int64)
-        if labels is not None and y.shape != (x.shape[0],):
-            raise ParameterError(f"present: labels has shape {y.shape}, expected ({x.shape[0]},), one per sample.")
-        if y.size and (y.min() < 0 or y.max() >= len(readout)):
-            raise ParameterError(
-                f"present: labels run from {y.min()} to {y.max()}; readout {readout.name!r} has "
-                f"{len(readout)} neurons, so give 0 to {len(readout) - 1}."
-            )
+        duration = arguments.duration_of("present: duration", duration)
+        if duration == 0:
+            raise ParameterError("present: duration is 0; give a positive time in seconds.")
+        if isinstance(threads, bool) or not isinstance(threads, (int, np.integer)) or threads < 1:
+            raise ParameterError(f"present: threads is {threads!r}; give a whole number, 1 or more.")
+        x = arguments.samples_of(samples, into)
+        y = arguments.labels_of(labels, x.shape[0], readout)
         if learn and labels is None:
             raise ParameterError("present: learning needs labels; give them, or learn=False.")
-        index = np.arange(x.shape[0]) if order is None else np.ascontiguousarray(order, dtype=np.int64)
-        if index.size and (index.min() < 0 or index.max() >= x.shape[0]):
-            raise ParameterError(f"present: order names sample {index.max()}; there are {x.shape[0]}.")
+        index = arguments.order_of(order, x.shape[0])
 
         began = time.perf_counter()
         n = index.size
@@ -394,6 +421,7 @@ class Simulator:
                 totals.append(_difference(_counts(built), before))
 
         self.built.settle()
+        self._offset, self._stale = self.t, True
         with meters.progress(n, "presenting", progress) as meter:
             if parts == 1:
                 work(self.built, 0, n, meter)
@@ -409,7 +437,7 @@ class Simulator:
                     for job in jobs:
                         job.result()
         self.presented += n
-        self._time_presented += n * duration
+        self._offset += n * duration
         counts = {key: np.sum([t[1][key] for t in totals], axis=0) for key in totals[0][1]}
         fired: np.ndarray = np.sum([t[0] for t in totals], axis=0)
         spikes = {
@@ -458,14 +486,18 @@ def _by_population(recorded: list[tuple[np.ndarray, np.ndarray]], built: Built) 
 
 
 class _Taker:
-    """Collects what a run records, and hands it to the file."""
+    """Collects what a run records, or hands it to the file, piece by piece, so that little of it is in memory."""
 
     def __init__(self, simulator: Simulator, t_start: float) -> None:
-        self.sim, self.built = simulator, simulator.built
+        self.sim, self.built, self.writer = simulator, simulator.built, simulator._writer
+        self.t_start, self.offset = t_start, simulator._offset
         self.raw: list[tuple[np.ndarray, np.ndarray]] = []
         self.samples: dict[int, list[tuple[float, np.ndarray]]] = {}
         self.next: dict[int, int] = {}
         self.last: dict[int, np.ndarray] = {}
+        self.ends: dict[int, tuple[np.ndarray, np.ndarray, np.ndarray]] = {}
+        self.held, self.spilled = 0, time.perf_counter()
+        self.before = {} if self.writer is None else self.writer.lengths()
         e = self.built.engine
         e.watch_row[:] = 0
         e.watch_cell[:] = 0
@@ -474,11 +506,15 @@ class _Taker:
             if isinstance(request, Spikes):
                 continue
             self.samples[k] = []
+            if isinstance(request, Weights):
+                source, target = simulator.synapses(request.projection)
+                chosen = np.arange(source.size) if request.synapses is None else np.asarray(request.synapses)
+                self.ends[k] = chosen, source[chosen], target[chosen]
             if request.every is not None:
                 # Samples are multiples of the interval; the tolerance is for products like 3 * 0.1.
                 self.next[k] = math.ceil(t_start / request.every - 1e-9)
             elif isinstance(request, Weights) and not request.on_change:
-                self.samples[k].append((t_start, self._weights(request)))
+                self._add(k, t_start, self._weights(request))
             if getattr(request, "on_events", False):
                 self._watch(request.population, request.ids)
             if getattr(request, "on_change", False):
@@ -502,16 +538,26 @@ class _Taker:
         return w if request.synapses is None else w[request.synapses]
 
     def next_sample(self) -> float:
-        """Time of the next sample that is due."""
-        return min((k * self.sim.requests[r].every for r, k in self.next.items()), default=math.inf)
+        """Time (of the engine) of the next sample that is due."""
+        return min((k * self.sim.requests[r].every for r, k in self.next.items()), default=math.inf) - self.offset
 
     def sample(self, t: float, t_end: float) -> None:
-        """Take every sample that is due at t (< t_end)."""
+        """Take every sample that is due at the engine's time t (< t_end)."""
         for r, k in self.next.items():
             request = self.sim.requests[r]
-            if k * request.every <= t and k * request.every < t_end - 1e-9 * request.every:
-                self.samples[r].append((k * request.every, self._value(request)))
+            due = k * request.every - self.offset
+            if due <= t and due < t_end - 1e-9 * request.every:
+                self._add(r, k * request.every, self._value(request))
                 self.next[r] = k + 1
+        if self.writer is not None and time.perf_counter() - self.spilled > _SPILL_SECONDS:
+            self.flush(self.built)
+
+    def _add(self, r: int, t: float, value: np.ndarray) -> None:
+        """Keep a sample, or bring all of them to the file when they are many."""
+        self.samples[r].append((t, value))
+        self.held += value.nbytes + _SAMPLE_BYTES
+        if self.writer is not None and self.held > _SPILL_BYTES:
+            self.flush(self.built)
 
     def _value(self, request: Any) -> np.ndarray:
         if isinstance(request, State):
@@ -520,26 +566,43 @@ class _Taker:
 
     def watched(self) -> None:
         """The engine has stopped after an event that a recorder waits for."""
-        t = self.built.engine.now
+        t = self.built.engine.now + self.offset
         for r, request in enumerate(self.sim.requests):
             if getattr(request, "on_events", False):
-                self.samples[r].append((t, self._value(request)))
+                self._add(r, t, self._value(request))
             elif getattr(request, "on_change", False):
                 w = self._weights(request)
                 changed = np.flatnonzero(w != self.last[r])
                 if changed.size:
-                    self.samples[r].append((t, np.stack([changed.astype(float), w[changed]])))
+                    self._add(r, t, np.stack([changed.astype(float), w[changed]]))
                     self.last[r] = w
 
     def flush(self, built: Built) -> None:
-        """Take the spikes out of the engine's buffer."""
+        """Take the spikes out of the engine's buffer; with a file, bring them and all samples there."""
         e = built.engine
-        self.raw.append((e.rec_t[: e.n_rec].copy(), e.rec_i[: e.n_rec].copy()))
+        self.raw.append((e.rec_t[: e.n_rec] + self.offset, e.rec_i[: e.n_rec].copy()))
         e.n_rec = 0
-        if self.sim._writer is not None:
-            for data in self._spikes([self.raw[-1]]).values():
-                self.sim._writer.spikes(data.population, data.size, data.times, data.ids, recorded=data.recorded)
-            self.sim._writer.flush()
+        if self.writer is None:
+            return
+        for data in self._spikes(self.raw).values():
+            self.writer.spikes(data.population, data.size, data.times, data.ids, recorded=data.recorded)
+        for r in self.samples:
+            self._write(self._data(r), self.sim.requests[r].every)
+            self.samples[r] = []
+        self.raw, self.held, self.spilled = [], 0, time.perf_counter()
+        first = self.t_start if self.sim._file_span is None else self.sim._file_span[0]
+        self.writer.span(first, self.sim.t - first)
+        self.writer.flush()
+
+    def _write(self, data: StateData | WeightData | WeightChanges, every: float | None) -> None:
+        if isinstance(data, StateData):
+            self.writer.state(data.population, data.variable, data.unit, data.ids, data.times, data.values, every)
+        elif isinstance(data, WeightData):
+            self.writer.weights(data.projection, data.sources, data.targets, data.times, data.values)
+        else:
+            self.writer.weight_changes(
+                data.projection, data.times, data.synapses, data.sources, data.targets, data.values
+            )
 
     def _spikes(self, raw: list[tuple[np.ndarray, np.ndarray]]) -> dict[str, SpikeData]:
         if not any(isinstance(request, Spikes) for request in self.sim.requests):
@@ -557,61 +620,57 @@ class _Taker:
                 found[request.population.name] = data
         return found
 
-    def result(self, t_start: float, duration: float, ledger: Any) -> Result:
+    def _data(self, r: int) -> StateData | WeightData | WeightChanges:
+        """The samples of one request that are in memory."""
+        request, taken = self.sim.requests[r], self.samples[r]
+        times = np.array([t for t, _ in taken])
+        if isinstance(request, State):
+            pop = request.population
+            ids = np.arange(len(pop)) if request.ids is None else np.asarray(request.ids)
+            values = np.array([v for _, v in taken]).reshape(times.size, ids.size)
+            return StateData(pop.name, request.variable, request.unit, times, ids, values)
+        chosen, source, target = self.ends[r]
+        name = request.projection.name
+        if request.on_change:
+            k = np.concatenate([v[0] for _, v in taken]).astype(np.int64) if taken else np.zeros(0, np.int64)
+            w = np.concatenate([v[1] for _, v in taken]) if taken else np.zeros(0)
+            t = np.repeat(times, [v.shape[1] for _, v in taken]) if taken else times
+            return WeightChanges(name, t, chosen[k], source[k], target[k], w)
+        values = np.array([v for _, v in taken]).reshape(times.size, chosen.size)
+        return WeightData(name, times, source, target, values)
+
+    def result(self, duration: float, ledger: Ledger) -> Result:
         """Everything that was recorded."""
-        states: dict[tuple[str, str], Any] = {}
-        weights: dict[str, Any] = {}
         for r, request in enumerate(self.sim.requests):
-            if isinstance(request, Spikes):
-                continue
-            taken = self.samples[r]
             if isinstance(request, Weights) and request.every is None and not request.on_change:
-                taken.append((t_start + duration, self._weights(request)))
-            times = np.array([t for t, _ in taken])
-            if isinstance(request, State):
-                pop = request.population
-                ids = np.arange(len(pop)) if request.ids is None else np.asarray(request.ids)
-                unit = pop.model.states_declared[request.variable].unit
-                values = np.array([v for _, v in taken]).reshape(times.size, ids.size)
-                states[pop.name, request.variable] = StateData(pop.name, request.variable, unit, times, ids, values)
-                continue
-            source, target = self.sim.synapses(request.projection)
-            chosen = np.arange(source.size) if request.synapses is None else np.asarray(request.synapses)
-            name = request.projection.name
-            if getattr(request, "on_change", False):
-                k = np.concatenate([v[0] for _, v in taken]).astype(np.int64) if taken else np.zeros(0, np.int64)
-                w = np.concatenate([v[1] for _, v in taken]) if taken else np.zeros(0)
-                t = np.repeat(times, [v.shape[1] for _, v in taken]) if taken else times
-                k = chosen[k]
-                weights[name] = WeightChanges(name, t, k, source[k], target[k], w)
-            else:
-                values = np.array([v for _, v in taken]).reshape(times.size, chosen.size)
-                weights[name] = WeightData(name, times, source[chosen], target[chosen], values)
-        writer = self.sim._writer
-        if writer is not None:
-            for (name, variable), s in states.items():
-                writer.state(name, variable, s.unit, s.ids, s.times, s.values, s.every)
-            for w in weights.values():
-                if isinstance(w, WeightData):
-                    writer.weights(w.projection, w.sources, w.targets, w.times, w.values)
-                else:
-                    writer.weight_changes(w.projection, w.times, w.synapses, w.sources, w.targets, w.values)
-            writer.span(t_start, duration)
-            if ledger is not None:
-                writer.ledger(ledger.to_json())
-            writer.flush()
+                self._add(r, self.t_start + duration, self._weights(request))
         network = self.sim.network
-        return Result(
-            spikes=self._spikes(self.raw),
-            states=states,
-            weights=weights,
-            duration=duration,
-            t_start=t_start,
-            ledger=ledger,
-            provenance=provenance(network),
-            network=self.sim._described,
-            rules=rule_sources(network),
-        )
+        known: dict[str, Any] = {
+            "duration": duration,
+            "t_start": self.t_start,
+            "ledger": ledger,
+            "provenance": provenance(network),
+            "network": self.sim._described,
+            "rules": rule_sources(network),
+        }
+        if self.writer is not None:
+            from .io import FileResult
+
+            first, before = self.sim._file_span or (self.t_start, Ledger())
+            self.sim._file_span = first, before + ledger
+            self.writer.ledger(self.sim._file_span[1].to_json())
+            self.flush(self.built)
+            rows = {path: (self.before.get(path, 0), n) for path, n in self.writer.lengths().items()}
+            return FileResult(self.writer, rows, **known)
+        states: dict[tuple[str, str], StateData] = {}
+        weights: dict[str, WeightData | WeightChanges] = {}
+        for r in self.samples:
+            data = self._data(r)
+            if isinstance(data, StateData):
+                states[data.population, data.variable] = data
+            else:
+                weights[data.projection] = data
+        return Result(spikes=self._spikes(self.raw), states=states, weights=weights, **known)
 
 
 __all__ = ["Presentations", "Simulator"]

@@ -88,7 +88,7 @@ def type_of(value: Any) -> Any:
     if isinstance(value, Plugin):
         return plugin_type(value)
     if isinstance(value, np.ndarray):
-        assert value.flags.c_contiguous and value.flags.writeable
+        assert value.flags.c_contiguous
         return types.Array(from_dtype(value.dtype), value.ndim, "C")
     if isinstance(value, list):
         return types.pyobject  # a table without Numba

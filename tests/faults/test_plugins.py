@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from models import LIF
-from rules import PairSTDP
+from rules import DFA, PairSTDP
 from snn import Network, ParameterError, PluginError, Rule, Simulator, all_to_all, ms, param, state
 
 table = np.ones(3)
@@ -20,6 +20,23 @@ class Misspelt(Rule):
 
     def on_pre(self, syn, pre, post, t):
         syn.w += pre.trace
+
+
+class WritesUndeclared(Rule):
+    def on_signal(self, syn, pre, post, signal, t):
+        syn.elig = signal
+
+
+class ReadsUndeclaredParameter(Rule):
+    y = state("post")
+
+    def post_spike(self, post, t):
+        post.y += self.gain
+
+
+class ReadsThePotential(Rule):
+    def on_pre(self, syn, pre, post, t):
+        syn.w += post.v
 
 
 class ReadsAnArray(Rule):
@@ -37,6 +54,25 @@ def network(rule):
 def test_undeclared_state_is_named_with_the_line_and_what_is_declared():
     with pytest.raises(PluginError, match=r"Misspelt\.on_pre \(.*test_plugins\.py:\d+\).*'trace'.*declared: x"):
         Simulator(network(Misspelt()))
+
+
+@pytest.mark.parametrize(
+    ("rule", "words"),
+    [
+        (WritesUndeclared(), r"WritesUndeclared\.on_signal \(.*test_plugins\.py:\d+\).*'elig'.*declared: w"),
+        (ReadsUndeclaredParameter(), r"ReadsUndeclaredParameter\.post_spike \(.*test_plugins\.py:\d+\).*'gain'.*param"),
+        (ReadsThePotential(), r"ReadsThePotential\.on_pre \(.*test_plugins\.py:\d+\).*'v'"),
+    ],
+)
+def test_whatever_a_hook_uses_must_be_declared(rule, words):
+    net = Network(1)
+    cells = net.population("cells", LIF(), 2)
+    outputs = net.population("outputs", LIF(), 2)
+    net.connect(cells, outputs, all_to_all(), rule=rule)
+    if rule.needs_signal:
+        net.credit(DFA(), error=cells, to=outputs)
+    with pytest.raises(PluginError, match=words):
+        Simulator(net)
 
 
 def test_global_array_is_refused_because_compiled_code_would_freeze_it():

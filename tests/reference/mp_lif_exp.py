@@ -4,19 +4,19 @@ The potential between events is a sum of exponentials (times polynomials where t
 crossing is found without a step size: f has a zero between two zeros of (f exp(r t))', which has one term less, and so
 on down to a constant; going back up, every zero is bracketed between neighbouring zeros of the level below.
 
-Independent of the package: scalars, one heap, no records, no plugins.
+Independent of the package, as :mod:`tests.reference.mp_events` is.
 """
 
 from __future__ import annotations
 
-import heapq
 import itertools
 from collections.abc import Sequence
 from typing import Any
 
 import mpmath as mp
 
-from tests.reference.mp_lif import spread
+from tests.reference import mp_events
+from tests.reference.mp_events import spread
 
 # Terms by decay rate: rate -> coefficients of 1, t, t^2, ... of the polynomial in front of exp(-rate t).
 Terms = dict[Any, list[Any]]
@@ -116,6 +116,35 @@ def first_crossing(v: Any, v_inf: Any, v_thresh: Any, tau_m: Any, currents: Sequ
     return found[0] if found else mp.inf
 
 
+class _Cells:
+    """A membrane with two exponential currents."""
+
+    def __init__(self, v: list[Any], v_inf: list[Any], tau: list[Any], theta: list[Any], reset: list[Any],
+                 taus: tuple[list[Any], list[Any]], r: list[Any]) -> None:  # fmt: skip
+        self.v, self.v_inf, self.tau, self.theta, self.to = v, v_inf, tau, theta, reset
+        self.taus, self.r = taus, r
+        self.current = [[mp.mpf(0), mp.mpf(0)] for _ in v]
+
+    def driving(self, j: int) -> list[tuple[Any, Any]]:
+        """The currents that are not zero, in the unit of v, with their time constants."""
+        return [(self.r[j] * self.current[j][p], self.taus[p][j]) for p in (0, 1) if self.current[j][p] != 0]
+
+    def advance(self, j: int, dt: Any, held: bool) -> None:
+        if not held:
+            self.v[j] = value(potential(self.v[j], self.v_inf[j], self.tau[j], self.driving(j)), dt)
+        for p in (0, 1):
+            self.current[j][p] *= mp.exp(-dt / self.taus[p][j])
+
+    def receive(self, j: int, port: int, w: Any, held: bool) -> None:
+        self.current[j][port] += w
+
+    def wait(self, j: int, end: Any) -> Any:
+        return first_crossing(self.v[j], self.v_inf[j], self.theta[j], self.tau[j], self.driving(j), end)
+
+    def fire(self, j: int) -> None:
+        self.v[j] = self.to[j]
+
+
 def simulate(
     n: int,
     source: Sequence[int],
@@ -160,63 +189,9 @@ def simulate(
         Time (s) and neuron of every spike, in order.
     """
     with mp.workdps(digits):
-        tau, theta, reset, ref = spread(tau_m, n), spread(v_thresh, n), spread(v_reset, n), spread(t_ref, n)
-        taus, r = (spread(tau_exc, n), spread(tau_inh, n)), spread(r_m, n)
         v_inf = [a + b for a, b in zip(spread(v_rest, n), spread(drive, n), strict=True)]
-        w, d = spread(weight, len(source)), spread(delay, len(source))
-        ports = [int(p) for p in spread(port, len(source))]
-        outgoing: list[list[int]] = [[] for _ in range(n)]
-        for k in range(len(source)):
-            outgoing[source[k]].append(k)
-        v, last, held, version = spread(v0, n), [mp.mpf(0)] * n, [False] * n, [0] * n
-        current = [[mp.mpf(0), mp.mpf(0)] for _ in range(n)]
-        end, release, arrival, crossing = mp.mpf(float(duration)), 0, 1, 2
-        # (time, kind, source or neuron, synapse or version, target, port, weight)
-        queue: list[tuple[Any, int, int, int, int, int, Any]] = [
-            (mp.mpf(float(t)), arrival, -1, k, j, p, mp.mpf(float(x))) for k, (t, j, p, x) in enumerate(given)
-        ]
-        heapq.heapify(queue)
-
-        def driving(j: int) -> list[tuple[Any, Any]]:
-            return [(r[j] * current[j][p], taus[p][j]) for p in (0, 1) if current[j][p] != 0]
-
-        def bring(j: int, t: Any) -> None:
-            dt = t - last[j]
-            if dt > 0:
-                if not held[j]:
-                    v[j] = value(potential(v[j], v_inf[j], tau[j], driving(j)), dt)
-                for p in (0, 1):
-                    current[j][p] *= mp.exp(-dt / taus[p][j])
-            last[j] = t
-
-        def predict(j: int, t: Any) -> None:
-            version[j] += 1
-            if not held[j]:
-                wait = first_crossing(v[j], v_inf[j], theta[j], tau[j], driving(j), end - t)
-                if wait < mp.inf:
-                    heapq.heappush(queue, (t + wait, crossing, j, version[j], j, 0, mp.mpf(0)))
-
-        spikes: list[tuple[Any, int]] = []
-        for j in range(n):
-            predict(j, mp.mpf(0))
-        while queue and queue[0][0] < end:
-            t, kind, _, k, j, p, x = heapq.heappop(queue)
-            if kind == crossing:
-                if k != version[j]:
-                    continue
-                bring(j, t)
-                spikes.append((t, j))
-                v[j] = reset[j]
-                for s in outgoing[j]:
-                    heapq.heappush(queue, (t + d[s], arrival, j, s, target[s], ports[s], w[s]))
-                if ref[j] > 0:
-                    held[j] = True
-                    heapq.heappush(queue, (t + ref[j], release, j, 0, j, 0, mp.mpf(0)))
-            else:
-                bring(j, t)
-                if kind == release:
-                    held[j] = False
-                else:
-                    current[j][p] += x
-            predict(j, t)
-        return spikes
+        taus = spread(tau_exc, n), spread(tau_inh, n)
+        cells = _Cells(
+            spread(v0, n), v_inf, spread(tau_m, n), spread(v_thresh, n), spread(v_reset, n), taus, spread(r_m, n)
+        )
+        return mp_events.simulate(cells, n, source, target, weight, delay, port, t_ref, duration, given)

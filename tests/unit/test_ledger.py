@@ -21,17 +21,40 @@ def test_three_neurons_cost_what_was_counted_by_hand():
     net.connect(inputs, cells, from_arrays([0, 0], [0, 1]), weight=[1.5, 0.01], delay=1 * ms, rule=rule, name="in")
     sim = Simulator(net)
     result = sim.run(30 * ms)
-    sim.weights("in")
     ledger = result.ledger
     assert [len(result.spikes[n].times) for n in ("inputs", "cells")] == [3, 3]
-    counts = {(phase, op): ledger.total(op, phase) for (phase, _, op, _), _ in ledger}
-    assert counts["forward", "spike_emit"] == 6
-    assert counts["forward", "syn_ac"] == 3 * 2
-    assert counts["forward", "w_read"] == 3 * 2
-    assert counts["forward", "state_rw"] == 2 * 3 * 2
-    assert counts["control", "queue"] == 2 * 3
-    # on_pre: a_minus * y, subtraction, comparison with w_min, per delivery.
-    assert counts["trace", "w_write"] == 3 * 2
+    assert ledger.counts == {
+        ("forward", "inputs", "spike_emit", 0): 3,
+        ("forward", "cells", "spike_emit", 0): 3,
+        ("forward", "cells", "add", 0): 3,  # reset: subtraction, read, write
+        ("forward", "cells", "state_rw", 8): 2 * 3,
+        ("control", "in", "queue", 0): 2 * 3,
+        # Each of 3 x 2 deliveries: accumulate, decay, compare; weight (2 float64); membrane read and written.
+        ("forward", "in", "syn_ac", 0): 6,
+        ("forward", "in", "exp", 0): 3,
+        ("forward", "in", "mul", 0): 6,
+        ("forward", "in", "add", 0): 6,
+        ("forward", "in", "w_read", 16): 6,
+        ("forward", "in", "acc_rw", 8): 2 * 6,
+        # on_pre, 3 rows of 2: y read and scaled, times a_minus, subtracted, compared; pre_spike and post_spike, 3 each:
+        # one factor, trace read, scaled, raised, scaled back, written. One row (4 bytes), two cells (8).
+        ("trace", "in", "exp", 0): 3 + 3 + 3,
+        ("trace", "in", "mul", 0): 6 * 2 + 3 * 2 + 3 * 2,
+        ("trace", "in", "add", 0): 6 * 2 + 3 + 3,
+        ("trace", "in", "acc_rw", 8): 6,
+        ("trace", "in", "w_read", 16): 6,
+        ("trace", "in", "w_write", 16): 6,
+        ("trace", "in", "state_rw", 4): 3 * 2,
+        ("trace", "in", "state_rw", 8): 3 * 2,
+        # on_post, 3 columns of 1: x read and scaled, times a_plus, added, compared.
+        ("update", "in", "exp", 0): 3,
+        ("update", "in", "mul", 0): 3 * 2,
+        ("update", "in", "add", 0): 3 * 2,
+        ("update", "in", "acc_rw", 4): 3,
+        ("update", "in", "w_read", 16): 3,
+        ("update", "in", "w_write", 16): 3,
+    }
+    assert ledger.updates == 6 + 3
 
 
 def test_forward_counts_equal_a_recount_of_every_spike():
@@ -77,6 +100,23 @@ def test_operation_without_a_price_is_listed_with_its_count():
     bill = ledger.price()
     assert bill.unpriced == [("control", "net", "queue", 42)] and bill.pj() == 0.0
     assert "unpriced" in bill.table()
+
+
+def test_accumulators_in_registers_cost_nothing_and_are_named():
+    ledger = Ledger(samples=1)
+    ledger.add("forward", "a->b", "acc_rw", 10, 64)
+    ledger.add("forward", "a->b", "w_read", 5, 64)
+    memory, register = ledger.price(), ledger.price(accumulators="register")
+    # A word of an array of 64 bytes: 5 pJ.
+    assert (memory.pj(), register.pj()) == (75.0, 25.0)
+    assert memory.in_registers == [] and register.in_registers == [("forward", "a->b", "acc_rw", 10)]
+    assert "accumulators: in memory, one read and one write for each value added" in memory.table()
+    assert "accumulators: in registers" in register.table()
+
+
+def test_unknown_place_of_accumulators_is_refused():
+    with pytest.raises(ParameterError, match="accumulators is 'cache'; give 'memory' or 'register'"):
+        Ledger().price(accumulators="cache")
 
 
 def test_unknown_book_names_the_known_ones():

@@ -1,0 +1,129 @@
+"""Checks of what a simulator is called with: each returns the value as it is needed, or says what to give."""
+
+from __future__ import annotations
+
+import math
+from numbers import Real
+from typing import Any
+
+import numpy as np
+
+from .errors import NetworkError, ParameterError
+from .network import Network, Population
+from .plugin import Rule, check_unit
+
+
+def duration_of(where: str, value: Any, plausible: float | None = None) -> float:
+    """A finite time of at least 0 s."""
+    if isinstance(value, (bool, np.bool_)) or not isinstance(value, Real):
+        raise ParameterError(f"{where} is {value!r}; give one number, a time in seconds such as 100 * ms.")
+    seconds = float(value)
+    if not (math.isfinite(seconds) and seconds >= 0):
+        raise ParameterError(f"{where} is {seconds}; give a finite time in seconds, 0 or more.")
+    check_unit(where, seconds, "s", plausible)
+    return seconds
+
+
+def population_of(where: str, network: Network, given: Any) -> Population:
+    """A population of the network, also by its name."""
+    name = getattr(given, "name", given)
+    known = network.populations.get(name) if isinstance(name, str) else None
+    if known is None or (known is not given and not isinstance(given, str)):
+        raise NetworkError(
+            f"{where} is {given!r}, which is no population of this network. "
+            f"There are: {', '.join(network.populations)}."
+        )
+    return known
+
+
+def _numbers(where: str, given: Any, dtype: Any) -> np.ndarray:
+    try:
+        return np.ascontiguousarray(given, dtype=dtype)
+    except (TypeError, ValueError) as error:
+        raise ParameterError(f"{where} are no array of numbers ({error}); give equal rows of numbers.") from error
+
+
+def _whole(where: str, given: Any) -> np.ndarray:
+    found = np.asarray(given)
+    if found.size and found.dtype.kind not in "iu":
+        example = found.ravel()[0]
+        raise ParameterError(f"{where} holds {example!r} ({found.dtype}); give whole numbers.")
+    return np.ascontiguousarray(found, dtype=np.int64)
+
+
+def samples_of(given: Any, into: Population) -> np.ndarray:
+    """Samples as (n, size of `into`) float32, from 0 to 1."""
+    x = _numbers("present: samples", given, np.float32)
+    if x.ndim != 2 or x.shape[1] != len(into):
+        raise ParameterError(f"present: samples has shape {x.shape}; population {into.name!r} needs (n, {len(into)}).")
+    if not np.isfinite(x).all():
+        k, i = np.argwhere(~np.isfinite(x))[0]
+        raise ParameterError(f"present: samples[{k}, {i}] is {x[k, i]}; give finite values, 0 to 1.")
+    if x.size and (x.min() < 0 or x.max() > 1):
+        k, i = np.argwhere((x < 0) | (x > 1))[0]
+        hint = "" if x.min() < 0 else f" Did you mean samples / {x.max():g}?"
+        raise ParameterError(f"present: samples[{k}, {i}] is {x[k, i]:g}; encoders take values from 0 to 1.{hint}")
+    return x
+
+
+def labels_of(given: Any, n: int, readout: Population) -> np.ndarray:
+    """One label for each of `n` samples, (n,) int64; (0,) where there are none."""
+    if given is None:
+        return np.empty(0, np.int64)
+    y = _whole("present: labels", given)
+    if y.shape != (n,):
+        raise ParameterError(f"present: labels has shape {y.shape}, expected ({n},), one per sample.")
+    if y.size and (y.min() < 0 or y.max() >= len(readout)):
+        k = int(np.flatnonzero((y < 0) | (y >= len(readout)))[0])
+        raise ParameterError(
+            f"present: labels[{k}] is {y[k]}; readout {readout.name!r} has {len(readout)} neurons, so give 0 to "
+            f"{len(readout) - 1}."
+        )
+    return y
+
+
+def order_of(given: Any, n: int) -> np.ndarray:
+    """Which of `n` samples are shown, (m,) int64."""
+    if given is None:
+        return np.arange(n)
+    order = _whole("present: order", given)
+    if order.ndim != 1:
+        raise ParameterError(f"present: order has shape {order.shape}; give a list of sample numbers.")
+    if order.size and (order.min() < 0 or order.max() >= n):
+        k = int(np.flatnonzero((order < 0) | (order >= n))[0])
+        raise ParameterError(f"present: order[{k}] is {order[k]}; there are {n} samples, 0 to {n - 1}.")
+    return order
+
+
+def weights_of(projection: str, given: Any, n: int, dtype: Any) -> np.ndarray:
+    """Weights (n,) float64 that are finite also in the precision that the projection keeps."""
+    where = f"weights of projection {projection!r}"
+    w = _numbers(where, given, np.float64)
+    if w.shape != (n,):
+        raise ParameterError(f"{where}: got shape {w.shape}, expected ({n},), in the order of weights().")
+    with np.errstate(over="ignore"):
+        bad = ~np.isfinite(w.astype(dtype))
+    if bad.any():
+        k = int(np.flatnonzero(bad)[0])
+        raise ParameterError(f"{where}: number {k} is {w[k]}; give finite numbers that {np.dtype(dtype)} can hold.")
+    return w
+
+
+def rule_values(rule: Rule, projection: str, given: dict[str, Any]) -> dict[str, Any]:
+    """New parameters of a rule in a running network, all of them checked before any is used."""
+    where = f"set_rule: {type(rule).__name__} of projection {projection!r}"
+    fixed = {st.decay: name for name, st in rule.states_declared.items() if st.decay is not None}
+    checked = {}
+    for name, value in given.items():
+        if name not in rule.params_declared:
+            has = f"it has: {', '.join(rule.params_declared)}." if rule.params_declared else "it has none."
+            raise ParameterError(f"{where} has no parameter {name!r}; {has}")
+        if name in fixed:
+            raise ParameterError(
+                f"{where}: {name} is the time constant of {fixed[name]!r}, which is fixed when the simulator is made. "
+                f"Give it to the rule before Simulator(...)."
+            )
+        if value is None or np.ndim(value):
+            raise ParameterError(f"{where}: {name} is {value!r}; give one number.")
+        checked[name] = rule.params_declared[name].check(f"{where}: {name}", value)
+    return checked

@@ -1,0 +1,94 @@
+"""What one call of a hook does, against counts taken by hand from its text."""
+
+from __future__ import annotations
+
+import math
+from math import exp
+
+import pytest
+
+from rules import Delta, PairSTDP, ThreeFactor
+from snn import Rule, ms, param, state
+from snn.tally import tally
+
+
+def done(rule, hook):
+    """(once per pass, once per synapse), without zeros."""
+    found = tally(rule, hook)
+    return tuple({k: n for k, n in counts.items() if n} for counts in (found.shared, found.each))
+
+
+def sigmoid(v):
+    return 1.0 / (1.0 + math.exp(-v))
+
+
+class Mixed(Rule):
+    """One of everything that is easily miscounted."""
+
+    tau: float = param(20 * ms, unit="s", above=0)
+    c: float = param(2.0)
+    e = state("syn")
+    x = state("pre")
+    y = state("post")
+
+    def on_pre(self, syn, pre, post, t):
+        syn.e = math.exp(-t / self.tau)
+
+    def on_post(self, syn, pre, post, t):
+        syn.w += sigmoid(post.y) * pre.x
+
+    def on_signal(self, syn, pre, post, signal, t):
+        syn.w -= self.slope(post.y) / self.c
+
+    def on_end(self, syn, pre, post, t):
+        syn.w = exp(post.y) ** 2 / pre.x
+
+    def slope(self, v):
+        return math.fabs(math.log(v) / v)
+
+
+@pytest.mark.parametrize(
+    ("hook", "shared", "each"),
+    [
+        # t / tau is a product with a known reciprocal; the exponential is the row's; e is stored at each synapse.
+        ("on_pre", {"mul": 1, "exp": 1}, {"syn": 1}),
+        # The column's own y goes through a helper: exponential, sum, division, once.
+        ("on_post", {"near": 1, "exp": 2, "add": 1}, {"far": 1, "mul": 1, "add": 1, "w_read": 1, "w_write": 1}),
+        # y and the signal are the target's; logarithm and division by v count alike, the absolute value is free.
+        ("on_signal", {}, {"far": 2, "exp": 2, "mul": 1, "add": 1, "w_read": 1, "w_write": 1}),
+        # Exponential (imported by its own name), power, division.
+        ("on_end", {"near": 1}, {"far": 1, "exp": 3, "w_write": 1}),
+    ],
+)
+def test_a_hook_is_counted_by_what_it_depends_on(hook, shared, each):
+    assert done(Mixed(), hook) == (shared, each)
+
+
+def test_three_factor_on_pre_pays_its_exponentials_once_per_row():
+    # e += E a (*, +); a += max(0, 1 - |v - theta| c) E' (-, *, -, >, *, +); v is scaled (*). E, E': exp and * each.
+    shared, each = done(ThreeFactor(tau=20 * ms, v_thresh=1.0), "on_pre")
+    assert shared == {"mul": 2, "exp": 2}
+    assert each == {"add": 5, "mul": 4, "syn": 2, "far": 3}
+
+
+def test_three_factor_pre_spike_pays_its_exponential():
+    assert done(ThreeFactor(tau=20 * ms, v_thresh=1.0), "pre_spike") == ({}, {"exp": 1, "mul": 1, "add": 1, "near": 2})
+
+
+def test_decaying_trace_costs_a_factor_per_row_and_a_product_per_synapse():
+    # w - a y with y scaled (* * -), compared with the bound (+).
+    shared, each = done(PairSTDP(), "on_pre")
+    assert shared == {"exp": 1}
+    assert each == {"mul": 2, "add": 2, "far": 1, "w_read": 1, "w_write": 1}
+
+
+def test_trace_that_never_decays_costs_no_factor():
+    assert done(Delta(tau=math.inf), "pre_spike") == ({}, {"add": 1, "near": 2})
+    assert done(Delta(tau=20 * ms), "pre_spike") == ({}, {"add": 1, "near": 2, "mul": 2, "exp": 1})
+
+
+def test_tally_leaves_the_rule_as_it_was():
+    rule = Mixed()
+    before = rule.params()
+    tally(rule, "on_signal")
+    assert rule.params() == before and math.exp(0.0) == 1.0
