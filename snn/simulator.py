@@ -258,7 +258,7 @@ class Simulator:
         with meters.progress(duration, "simulating", progress) as meter:
             stop = t_start
             while True:
-                stop = min(taker.next_sample(), t_end, stop + max(duration / 200.0, b.engine.h))
+                stop = min(taker.next_sample(t_end), t_end, stop + max(duration / 200.0, b.engine.h))
                 self._advance(stop, taker)
                 taker.sample(stop, t_end)
                 meter.update(stop - t_start)
@@ -337,6 +337,9 @@ class Simulator:
         For each sample: every state and trace is reset, the sample's values become `x` of the encoder population
         `into`, the network runs for `duration`, the readout's potentials are read, the error softmax(v) - onehot(label)
         is formed, credit pathways carry it to their populations, and rules update.
+
+        Given spikes (:class:`~snn.plugin.GivenSpikes`) belong to :meth:`run`: they do not fire in presentations. A
+        source draws new random numbers in each presentation; states of its own other than `x` are not reset.
 
         Parameters
         ----------
@@ -537,16 +540,22 @@ class _Taker:
         w = self.sim.weights(request.projection)
         return w if request.synapses is None else w[request.synapses]
 
-    def next_sample(self) -> float:
-        """Time (of the engine) of the next sample that is due."""
-        return min((k * self.sim.requests[r].every for r, k in self.next.items()), default=math.inf) - self.offset
+    def _due(self, r: int, t_end: float) -> float:
+        """Engine's time of the next sample of a request; inf where it belongs to the next run."""
+        every = self.sim.requests[r].every
+        due = float(self.next[r] * every - self.offset)
+        # An end that is meant to be a multiple of the interval may be so but for rounding.
+        return due if due < t_end - 1e-9 * every else math.inf
+
+    def next_sample(self, t_end: float) -> float:
+        """Engine's time of the next sample that is due before t_end."""
+        return min((self._due(r, t_end) for r in self.next), default=math.inf)
 
     def sample(self, t: float, t_end: float) -> None:
         """Take every sample that is due at the engine's time t (< t_end)."""
         for r, k in self.next.items():
-            request = self.sim.requests[r]
-            due = k * request.every - self.offset
-            if due <= t and due < t_end - 1e-9 * request.every:
+            if self._due(r, t_end) <= t:
+                request = self.sim.requests[r]
                 self._add(r, k * request.every, self._value(request))
                 self.next[r] = k + 1
         if self.writer is not None and time.perf_counter() - self.spilled > _SPILL_SECONDS:

@@ -66,7 +66,7 @@ def test_eligibility_of_a_sample_is_the_double_sum(digits):
 
 def test_labels_out_of_range_are_refused(digits):
     x, _ = digits
-    with pytest.raises(ParameterError, match="labels run from 0 to 10"):
+    with pytest.raises(ParameterError, match=r"labels\[1\] is 10; readout .readout. has 10 neurons"):
         classifier().show(x[:2], [0, 10], learn=True)
 
 
