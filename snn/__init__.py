@@ -5,7 +5,19 @@ from __future__ import annotations
 from typing import Any
 
 from . import units
-from .connect import all_to_all, fixed_in_degree, fixed_probability, from_arrays, from_sparse, one_to_one
+from .connect import (
+    all_to_all,
+    distance_dependent,
+    fixed_in_degree,
+    fixed_out_degree,
+    fixed_probability,
+    fixed_total_number,
+    from_arrays,
+    from_sparse,
+    one_to_one,
+    small_world,
+)
+from .distance import boxcar, exponential, gaussian
 from .errors import (
     ExportError,
     NetworkError,
@@ -101,14 +113,21 @@ __all__ = [
     "State",
     "Weights",
     "all_to_all",
+    "boxcar",
+    "distance_dependent",
+    "exponential",
     "fixed_in_degree",
+    "fixed_out_degree",
     "fixed_probability",
+    "fixed_total_number",
     "from_arrays",
     "from_sparse",
+    "gaussian",
     "lognormal",
     "normal",
     "one_to_one",
     "param",
+    "small_world",
     "state",
     "uniform",
     "units",

@@ -143,7 +143,7 @@ def _count_rule(ledger: Ledger, name: str, p: BuiltProjection, counts: np.ndarra
         "on_post": ("update", posts, int(counts[rows.N_ON_POST])),
         "pre_spike": ("trace", 0, arrivals),
         "post_spike": ("trace", 0, posts),
-        "on_signal": ("update", _rows_signalled(p, counts, presentations), int(counts[rows.N_SIGNAL])),
+        "on_signal": ("update", int(counts[rows.N_SIGNAL_ROWS]), int(counts[rows.N_SIGNAL])),
         "on_end": ("update", n_rows * presentations, p.n_synapses * presentations),
     }
     for hook, (phase, passes, synapses) in visits.items():
@@ -162,15 +162,3 @@ def _count_rule(ledger: Ledger, name: str, p: BuiltProjection, counts: np.ndarra
             ledger.add(phase, name, "w_write", n * done["w_write"], syn_bytes)
         if cost.each["w_write"]:
             ledger.updates += synapses
-
-
-def _rows_signalled(p: BuiltProjection, counts: np.ndarray, presentations: int) -> int:
-    """Rows that a signal has swept.
-
-    Where rows differ in length the engine's count of synapses does not tell; then it is at most one for each arrival.
-    """
-    lengths = np.diff(p.ptr)
-    synapses = int(counts[rows.N_SIGNAL])
-    if synapses and np.all(lengths == lengths[0]):
-        return synapses // int(lengths[0])
-    return min(synapses, int(counts[rows.N_ARRIVALS]), lengths.size * presentations)

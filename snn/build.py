@@ -231,6 +231,7 @@ def _block(population: Population, g0: int, states: tuple[np.ndarray, ...], stre
             model=model,
             **span,
             **own,
+            start=tuple(s.copy() for s in states),
             next_t=np.full(n, math.inf),
             last_t=np.full(n, -1.0),
             fired=np.zeros(n, np.int64),
@@ -410,7 +411,7 @@ def _group(built: BuiltProjection, block: Struct, r0: int, log: int = 4096) -> S
         active=np.zeros(size[0], np.uint8),
         active_rows=np.zeros(size[0], np.int32),
         n_active=0,
-        count=np.zeros(5, np.int64),
+        count=np.zeros(6, np.int64),
         signal=np.zeros(n_post if rule.needs_signal else 0),
     )
 
@@ -431,11 +432,12 @@ def _rows(projection: Projection, synapses: Synapses, rule: Rule) -> tuple[Built
     dtype = np.dtype(projection.dtype)
     order = None
     dense = synapses.dense and isinstance(synapses.delay, float)
-    n_syn = n_pre * n_post if synapses.dense else synapses.source.size
+    n_syn = n_pre * n_post if synapses.dense else synapses.target.size
     plastic = not isinstance(rule, NoRule)
-    if plastic or isinstance(synapses.weight, np.ndarray):
-        weight = np.ascontiguousarray(np.broadcast_to(np.asarray(synapses.weight, dtype), (n_syn,)).copy())
-        w_kind = rows.BY_SYNAPSE
+    if isinstance(synapses.weight, np.ndarray):
+        weight, w_kind = np.ascontiguousarray(synapses.weight, dtype), rows.BY_SYNAPSE
+    elif plastic:
+        weight, w_kind = np.full(n_syn, synapses.weight, dtype), rows.BY_SYNAPSE
     else:
         weight, w_kind = np.array([synapses.weight], dtype), rows.ALIKE
     if dense:
@@ -444,29 +446,27 @@ def _rows(projection: Projection, synapses: Synapses, rule: Rule) -> tuple[Built
         row_source = np.arange(n_pre)
         target = np.zeros(0, np.uint32)
     else:
-        source, target = synapses.source, synapses.target
-        if synapses.dense:
-            source = np.repeat(np.arange(n_pre, dtype=np.int32), n_post)
-            target = np.tile(np.arange(n_post, dtype=np.int32), n_pre)
+        if synapses.dense or synapses.ptr is None:
+            fan_out = np.full(n_pre, n_post) if synapses.dense else np.bincount(synapses.source, minlength=n_pre)
+        else:
+            fan_out = np.diff(synapses.ptr)
+        target = np.tile(np.arange(n_post, dtype=np.uint32), n_pre) if synapses.dense else synapses.target
         if isinstance(synapses.delay, float):
             # Sources without synapses have no row: their spikes have nowhere to arrive.
-            fan_out = np.bincount(source, minlength=n_pre)
             row_source = np.flatnonzero(fan_out)
             ptr = np.r_[0, np.cumsum(fan_out[row_source])]
             delay = np.full(row_source.size, synapses.delay)
         else:
+            source = np.repeat(np.arange(n_pre, dtype=np.int32), fan_out)
             order = np.lexsort((target, synapses.delay, source))
-            source, target, delays = source[order], target[order], synapses.delay[order]
-            new = (
-                np.flatnonzero(np.r_[True, (np.diff(source) != 0) | (np.diff(delays) != 0)])
-                if n_syn
-                else np.empty(0, int)
-            )
+            target, delays = target[order], synapses.delay[order]
+            starts = np.r_[True, (np.diff(source) != 0) | (np.diff(delays) != 0)] if n_syn else np.zeros(0, bool)
+            new = np.flatnonzero(starts)
             ptr = np.r_[new, n_syn].astype(np.int64)
             delay, row_source = delays[new], source[new].astype(np.int64)
             if w_kind == rows.BY_SYNAPSE:
                 weight = weight[order]
-        target = target.astype(np.uint32)
+        target = np.ascontiguousarray(target).view(np.uint32)
         if not plastic and w_kind == rows.BY_SYNAPSE:
             weight, w_kind = _compact(weight, ptr)
     built = BuiltProjection(projection, rule, -1, row_source, ptr, target, weight, w_kind, order, dense)
@@ -579,7 +579,7 @@ def build(network: Network, *, ties: str = "pre_first", window: float | None = N
     engine = Struct(
         now=0.0, w0=0.0, w1=0.0, last_w0=0.0, pending_t=0.0, h=window, per_h=1.0 / window, phase=0, window=0,
         n_cross=0, i_open=0, n_open=0, n_release=0, i_rest=0, n_rest=0, n_side=0, i_cur=0, n_cur=0, n_free=capacity,
-        n_rec=0, i_given=0, n_pending=0, i_src=0, n_src=0,
+        n_rec=0, i_given=0, given_shift=0.0, n_pending=0, i_src=0, n_src=0,
         post_first=ties == "post_first", watching=False, frozen=False,
         max_rows=max_rows, max_spans=int(branches.max(initial=0)),
         n_blocks=len(blocks), n_groups=len(groups),

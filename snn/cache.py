@@ -9,7 +9,7 @@ def clear_cache() -> int:
     """Delete every compiled kernel of this package from disk; returns how many files went."""
     import numba
 
-    folders = [Path(__file__).parent / "engine" / "__pycache__"]
+    folders = [Path(__file__).parent]
     if numba.config.CACHE_DIR:
         folders.append(Path(numba.config.CACHE_DIR))
     files = [f for folder in folders if folder.exists() for f in folder.rglob("*.nb[ci]")]

@@ -9,7 +9,9 @@ from __future__ import annotations
 import hashlib
 import math
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -19,7 +21,8 @@ from .errors import ParameterError
 _MASK = 2**64 - 1
 
 _LEAST_ACCEPTED = 0.01
-"""Smallest share of draws that may fall between the bounds of a distribution: redrawing costs its inverse."""
+"""Smallest share of draws that may fall between the bounds of a truncated distribution: less is a mistake in its
+parameters, and redrawing costs the inverse."""
 
 
 @dataclass(frozen=True)
@@ -72,22 +75,33 @@ class Distribution(Described, ABC):
     def sample(self, rng: np.random.Generator, n: int) -> np.ndarray:
         """Draw `n` values; float64 (n,)."""
 
+    def draw(self, key: int, n: int, dtype: Any = np.float64) -> np.ndarray:
+        """Draw the weights or delays of `n` synapses from the stream `key`; (n,) of `dtype`.
+
+        The library's own distributions draw them in compiled code on all cores, value k from number k of the stream
+        (:func:`uniform_at`), so that beside the values themselves nothing is held. Any other one is sampled.
+        """
+        return self.sample(np.random.Generator(np.random.Philox(key=key)), n).astype(dtype, copy=False)
+
 
 @dataclass(frozen=True, repr=False)
 class Normal(Distribution):
-    """A normal distribution, truncated by redrawing; made by :func:`normal`."""
+    """A normal distribution, truncated or clipped; made by :func:`normal`."""
 
     mean: float
     sd: float
     low: float = -math.inf
     high: float = math.inf
+    redraw: bool = True
 
     def sample(self, rng: np.random.Generator, n: int) -> np.ndarray:
-        values = rng.normal(self.mean, self.sd, n)
-        outside = np.arange(n)
-        while (outside := outside[(values[outside] < self.low) | (values[outside] > self.high)]).size:
-            values[outside] = rng.normal(self.mean, self.sd, outside.size)
-        return values
+        return _bounded(lambda size: rng.normal(self.mean, self.sd, size), n, self.low, self.high, self.redraw)
+
+    def draw(self, key: int, n: int, dtype: Any = np.float64) -> np.ndarray:
+        from . import wire
+
+        p_low, share = _between(self.mean, self.sd, self.low, self.high) if self.redraw else (0.0, 1.0)
+        return wire.draw_values(wire.NORMAL, key, (self.mean, self.sd, p_low, share, self.low, self.high), n, dtype)
 
 
 @dataclass(frozen=True, repr=False)
@@ -100,20 +114,48 @@ class Uniform(Distribution):
     def sample(self, rng: np.random.Generator, n: int) -> np.ndarray:
         return rng.uniform(self.low, self.high, n)
 
+    def draw(self, key: int, n: int, dtype: Any = np.float64) -> np.ndarray:
+        from . import wire
+
+        return wire.draw_values(wire.UNIFORM, key, (self.low, self.high - self.low, 0.0, 1.0, 0.0, 0.0), n, dtype)
+
 
 @dataclass(frozen=True, repr=False)
 class Lognormal(Distribution):
-    """A lognormal distribution; made by :func:`lognormal`."""
+    """A lognormal distribution, truncated or clipped; made by :func:`lognormal`."""
 
     median: float
     sigma: float
+    low: float = 0.0
+    high: float = math.inf
+    redraw: bool = True
 
     def sample(self, rng: np.random.Generator, n: int) -> np.ndarray:
-        return self.median * np.exp(self.sigma * rng.standard_normal(n))
+        return _bounded(
+            lambda size: self.median * np.exp(self.sigma * rng.standard_normal(size)),
+            n,
+            self.low,
+            self.high,
+            self.redraw,
+        )
+
+    def draw(self, key: int, n: int, dtype: Any = np.float64) -> np.ndarray:
+        from . import wire
+
+        p_low, share = self.share_between if self.redraw else (0.0, 1.0)
+        return wire.draw_values(
+            wire.LOGNORMAL, key, (self.median, self.sigma, p_low, share, self.low, self.high), n, dtype
+        )
+
+    @property
+    def share_between(self) -> tuple[float, float]:
+        """Probability of a value below `low`, and of one from `low` to `high`, before truncation."""
+        low, high = (math.log(x / self.median) if x > 0 else -math.inf for x in (self.low, self.high))
+        return _between(0.0, self.sigma, low, high)
 
 
-def normal(mean: float, sd: float, low: float | None = None, high: float | None = None) -> Normal:
-    """Normal distribution; values outside [low, high] are drawn again.
+def normal(mean: float, sd: float, low: float | None = None, high: float | None = None, redraw: bool = True) -> Normal:
+    """Normal distribution; values outside [low, high] are drawn again, or set to the bound.
 
     Parameters
     ----------
@@ -121,26 +163,18 @@ def normal(mean: float, sd: float, low: float | None = None, high: float | None 
         Of the distribution before truncation; sd >= 0.
     low, high : float, optional
         Bounds, inclusive.
+    redraw : bool
+        True: the distribution is truncated. False: it is clipped, so that a bound has the probability of all that
+        lies beyond it.
 
     Raises
     ------
     ParameterError
-        Where less than 1 % of the draws would fall between the bounds.
+        Where less than 1 % of the draws would fall between the bounds of a truncated distribution.
     """
     mean, sd = _finite("normal", "mean", mean), _finite("normal", "sd", sd, least=0.0)
-    made = Normal(
-        mean,
-        sd,
-        -math.inf if low is None else _finite("normal", "low", low),
-        math.inf if high is None else _finite("normal", "high", high),
-    )
-    share = _normal_cdf(made.high, mean, sd) - _normal_cdf(made.low, mean, sd)
-    if sd == 0:
-        share = float(made.low <= mean <= made.high)
-    if share < _LEAST_ACCEPTED:
-        raise ParameterError(
-            f"{made}: {max(share, 0.0):.2g} of the draws fall between low and high. Move mean or widen the bounds."
-        )
+    made = Normal(mean, sd, *_bounds("normal", low, high, -math.inf), _flag("normal", redraw))
+    _check_share(made, "mean", _between(mean, sd, made.low, made.high)[1])
     return made
 
 
@@ -150,7 +184,9 @@ def uniform(low: float, high: float) -> Uniform:
     return Uniform(low, _finite("uniform", "high", high, least=low))
 
 
-def lognormal(median: float, sigma: float) -> Lognormal:
+def lognormal(
+    median: float, sigma: float, low: float | None = None, high: float | None = None, redraw: bool = True
+) -> Lognormal:
     """Lognormal distribution: median * exp(sigma * xi) with standard normal xi.
 
     Parameters
@@ -158,15 +194,63 @@ def lognormal(median: float, sigma: float) -> Lognormal:
     median : float, > 0
     sigma : float, >= 0
         Standard deviation of the logarithm (natural).
+    low, high : float, optional
+        Bounds, inclusive.
+    redraw : bool
+        True: values outside the bounds are drawn again (truncated). False: they are set to the bound (clipped).
+
+    Raises
+    ------
+    ParameterError
+        Where less than 1 % of the draws would fall between the bounds of a truncated distribution.
     """
     median = _finite("lognormal", "median", median, least=0.0)
     if median == 0:
         raise ParameterError("lognormal.median is 0; give a number above 0.")
-    return Lognormal(median, _finite("lognormal", "sigma", sigma, least=0.0))
+    sigma = _finite("lognormal", "sigma", sigma, least=0.0)
+    made = Lognormal(median, sigma, *_bounds("lognormal", low, high, 0.0), _flag("lognormal", redraw))
+    _check_share(made, "median", made.share_between[1])
+    return made
 
 
-def _normal_cdf(x: float, mean: float, sd: float) -> float:
-    return 0.5 * (1.0 + math.erf((x - mean) / (sd * math.sqrt(2.0)))) if sd > 0 else float(x >= mean)
+def _bounded(draw: Callable[[int], np.ndarray], n: int, low: float, high: float, redraw: bool) -> np.ndarray:
+    """Values between bounds, from a function that draws any number of them."""
+    values = draw(n)
+    if not redraw:
+        return np.clip(values, low, high)
+    outside = np.arange(n)
+    while (outside := outside[(values[outside] < low) | (values[outside] > high)]).size:
+        values[outside] = draw(outside.size)
+    return values
+
+
+def _between(mean: float, sd: float, low: float, high: float) -> tuple[float, float]:
+    """Probability that a normal variable lies below `low`, and that it lies from `low` to `high`."""
+    if sd == 0:
+        return 0.0, float(low <= mean <= high)
+    below, upto = (0.5 * math.erfc((mean - x) / (sd * math.sqrt(2.0))) for x in (low, high))
+    return below, upto - below
+
+
+def _bounds(kind: str, low: float | None, high: float | None, least: float) -> tuple[float, float]:
+    lower = least if low is None else _finite(kind, "low", low, least)
+    return lower, math.inf if high is None else _finite(kind, "high", high)
+
+
+def _check_share(made: Normal | Lognormal, centre: str, share: float) -> None:
+    if made.redraw and share < _LEAST_ACCEPTED:
+        raise ParameterError(
+            f"{made}: {max(share, 0.0):.2g} of the draws fall between low and high. Move {centre} or widen the bounds, "
+            "or clip with redraw=False."
+        )
+    if made.low > made.high:
+        raise ParameterError(f"{made}: low is above high. Exchange the bounds.")
+
+
+def _flag(kind: str, value: bool) -> bool:
+    if not isinstance(value, (bool, np.bool_)):
+        raise ParameterError(f"{kind}.redraw is {value!r}; give True or False.")
+    return bool(value)
 
 
 def _finite(kind: str, name: str, value: float, least: float = -math.inf) -> float:

@@ -295,8 +295,8 @@ class Simulator:
             for parameter, value in old.projections[name].rule.params().items():
                 setattr(p.rule, parameter, value)
         e = self.built.engine
-        e.given_t[:] -= self._offset
-        e.i_given = int(np.searchsorted(e.given_t, 0.0))
+        e.given_shift = self._offset
+        e.i_given = int(np.searchsorted(e.given_t, self._offset))
         start(self.built)
         self._stale = False
 
@@ -401,7 +401,7 @@ class Simulator:
             shown = Struct(
                 sample=lo, middle=0, rec_start=0, first=self.presented, readout=built.offset[readout.name],
                 duration=float(duration), learn=bool(learn), record=bool(record), n_teachers=len(teachers.structs),
-                x=block.states[list(into.model.states("cell")).index("x")], samples=x, labels=y, order=index,
+                x_start=block.start[list(into.model.states("cell")).index("x")], samples=x, labels=y, order=index,
                 out=out, loss=loss, error=error, teacher_kernels=teachers.kernels, teachers=teachers.structs,
                 engine_kernels=driver.kernels, engines=driver.structs,
             )  # fmt: skip

@@ -446,6 +446,7 @@ def source_block(b, e, op, j, t):
     if op == SPIKES:
         return _source_spikes(b, e)
     if op == RESET:
+        copy_all(b.states, b.start)
         # Each presentation has a stretch of the source's stream to itself, whichever thread shows it.
         for k in range(b.g1 - b.g0):
             b.fired[k] = j << 24

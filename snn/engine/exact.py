@@ -121,10 +121,10 @@ def _open_window(e):
         e.phase = EMITTING
     if not every_block(e, SPIKES, 0):
         return False
-    while e.i_given < e.given_t.size and e.given_t[e.i_given] < e.w1:
+    while e.i_given < e.given_t.size and e.given_t[e.i_given] - e.given_shift < e.w1:
         if not has_room(e):
             return False
-        t = e.given_t[e.i_given]
+        t = e.given_t[e.i_given] - e.given_shift
         gid = e.given_i[e.i_given]
         emit(e, gid, t)
         e.src_t[e.n_src] = t

@@ -64,7 +64,9 @@ def reset_queues(e):
     e.n_pending = 0
     e.phase = 0
     e.window = 0
-    e.i_given = e.given_t.size
+    # Given spikes belong to the time within a presentation.
+    e.i_given = 0
+    e.given_shift = 0.0
     e.now = 0.0
     e.w0 = 0.0
     e.w1 = 0.0
@@ -81,8 +83,8 @@ def present(e, p, until):
         s = p.sample
         shown = p.order[s]
         if p.middle == 0:
-            copy(p.x, p.samples[shown])
             reset_queues(e)
+            copy(p.x_start, p.samples[shown])
             every_block(e, RESET, p.first + s)
             every_group(e, CLEAR, 0.0)
             p.rec_start = e.n_rec

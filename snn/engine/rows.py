@@ -35,7 +35,7 @@ ALIKE, BY_ROW, BY_SYNAPSE = range(3)
 # What a group can be asked to do.
 RUN, ARRIVE, LEARN, POST, SETTLE, SIGNAL, FINISH, CLEAR = range(8)
 # Counters of a group.
-N_ARRIVALS, N_EVENTS, N_ON_POST, N_POST_SPIKES, N_SIGNAL = range(5)
+N_ARRIVALS, N_EVENTS, N_ON_POST, N_POST_SPIKES, N_SIGNAL, N_SIGNAL_ROWS = range(6)
 
 _on_pre, _on_post, _on_signal, _on_end = hook("on_pre"), hook("on_post"), hook("on_signal"), hook("on_end")
 _pre_spike, _post_spike = hook("pre_spike"), hook("post_spike")
@@ -554,6 +554,7 @@ _choose_signal = by_kind(dense=_dense_signal, sparse=_sparse_signal)
 
 @with_hooks("on_signal")
 def _apply_signal(g, t):
+    g.count[N_SIGNAL_ROWS] += g.n_active
     _choose_signal(g, t)
 
 

@@ -8,7 +8,20 @@ import numpy as np
 import pytest
 import scipy.sparse
 
-from snn.connect import all_to_all, expand, fixed_in_degree, fixed_probability, from_arrays, from_sparse, one_to_one
+from snn.connect import (
+    all_to_all,
+    distance_dependent,
+    expand,
+    fixed_in_degree,
+    fixed_out_degree,
+    fixed_probability,
+    fixed_total_number,
+    from_arrays,
+    from_sparse,
+    one_to_one,
+    small_world,
+)
+from snn.distance import boxcar, exponential, gaussian
 from snn.errors import NetworkError, ParameterError
 from snn.network import Network, Population, Projection
 from snn.plugin import Credit, Model, Rule, Source, param, state
@@ -221,6 +234,144 @@ def test_a_lone_neuron_that_must_not_reach_itself(net):
     alone = net.population("alone", LIF(), 1)
     with refused(NetworkError, "Projection 'alone->alone'", "there are 0", "Lower k"):
         net.connect(alone, alone, fixed_in_degree(1, self_connections=False))
+
+
+@pytest.mark.parametrize(
+    ("make", "field", "what"),
+    [
+        (fixed_out_degree, "fixed_out_degree.k", "synapses per source"),
+        (fixed_total_number, "fixed_total_number.n", "synapses"),
+    ],
+)
+@pytest.mark.parametrize("number", [-1, 2.5, True, None])
+def test_a_number_of_synapses_that_is_none(make, field, what, number):
+    with refused(ParameterError, f"{field} is", str(number), f"whole number of {what}, 0 or more"):
+        make(number)
+
+
+@pytest.mark.parametrize("make", [fixed_in_degree, fixed_out_degree, fixed_total_number])
+@pytest.mark.parametrize("option", ["self_connections", "multapses"])
+def test_an_option_of_a_connector_that_is_no_flag(make, option):
+    with refused(ParameterError, rf"{make.__name__}\.{option} is 'no'", "True or False"):
+        make(1, **{option: "no"})
+
+
+def test_more_different_targets_than_there_are(net):
+    with refused(
+        NetworkError, "Projection 'inputs->cells'", "needs 4 different targets per source, but there are 3", "Lower k"
+    ):
+        connect(net, fixed_out_degree(4, multapses=False))
+
+
+def test_more_different_pairs_than_there_are(net):
+    with refused(
+        NetworkError, "Projection 'inputs->cells'", "needs 13 different pairs, but there are 12", "multapses=True"
+    ):
+        connect(net, fixed_total_number(13, multapses=False))
+
+
+@pytest.mark.parametrize("make", [fixed_out_degree, fixed_total_number])
+def test_a_lone_neuron_that_must_reach_another(net, make):
+    alone = net.population("alone", LIF(), 1)
+    with refused(NetworkError, "Projection 'alone->alone'", "needs 1 different", "there are 0"):
+        net.connect(alone, alone, make(1, self_connections=False))
+
+
+@pytest.mark.parametrize("k", [-2, 2.0, True])
+def test_a_small_world_of_a_wrong_number_of_neighbours(k):
+    with refused(ParameterError, "small_world.k is", str(k), "whole number of synapses per source"):
+        small_world(k, 0.1)
+
+
+def test_a_small_world_of_an_odd_number_of_neighbours():
+    with refused(ParameterError, "small_world.k is 3", "an even number"):
+        small_world(3, 0.1)
+
+
+@pytest.mark.parametrize("p", [-0.1, 1.5, math.nan, "often", True])
+def test_a_small_world_rewired_with_no_probability(p):
+    with refused(ParameterError, "small_world.p is", str(p), "from 0 to 1"):
+        small_world(2, p)
+
+
+def test_a_small_world_between_two_populations(net):
+    with refused(NetworkError, "Projection 'inputs->cells': small_world", "of one population", "another connector"):
+        connect(net, small_world(2, 0.1))
+
+
+def test_a_small_world_of_too_few_neurons(net):
+    cells = net.populations["cells"]
+    with refused(
+        NetworkError, "Projection 'cells->cells'", "needs 4 other neurons per neuron, but there are 2", "Lower"
+    ):
+        net.connect(cells, cells, small_world(4, 0.1))
+
+
+@pytest.mark.parametrize(
+    ("make", "field", "value", "remedy"),
+    [
+        (lambda x: gaussian(x), "gaussian.sigma", 0.0, "a length above 0"),
+        (lambda x: gaussian(x), "gaussian.sigma", math.inf, "a length above 0"),
+        (lambda x: gaussian(1.0, x), "gaussian.p_max", 1.5, "from 0 to 1"),
+        (lambda x: gaussian(1.0, cutoff=x), "gaussian.cutoff", -1.0, "a length above 0"),
+        (lambda x: exponential(x), "exponential.length", math.nan, "a length above 0"),
+        (lambda x: exponential(1.0, x), "exponential.p_max", "often", "from 0 to 1"),
+        (lambda x: boxcar(x), "boxcar.radius", "far", "a length above 0"),
+        (lambda x: boxcar(1.0, x), "boxcar.p_max", True, "from 0 to 1"),
+    ],
+)
+def test_a_profile_that_is_none(make, field, value, remedy):
+    with refused(ParameterError, f"{field} is", str(value), remedy):
+        make(value)
+
+
+@pytest.mark.parametrize("probability", [0.5, gaussian])
+def test_a_distance_dependence_without_a_profile(probability):
+    with refused(ParameterError, "distance_dependent.probability is", r"gaussian\(sigma, p_max\)"):
+        distance_dependent(probability, np.zeros((4, 2)))
+
+
+@pytest.mark.parametrize(
+    ("positions", "words"),
+    [
+        ("here", ["is 'here'", "neurons, coordinates"]),
+        (np.zeros((2, 2, 2)), [r"has shape \(2, 2, 2\)", "neurons, coordinates"]),
+        (np.zeros((0, 2)), [r"has shape \(0, 2\)", "neurons, coordinates"]),
+        ([[0.0, 0.0], [0.0, math.nan]], [r"\[1\] is \[0.0, nan\]", "finite numbers"]),
+    ],
+)
+def test_positions_that_are_none(positions, words):
+    with refused(ParameterError, "distance_dependent.source_positions", *words):
+        distance_dependent(gaussian(1.0), positions)
+
+
+def test_positions_in_two_spaces():
+    with refused(ParameterError, "source_positions have 2 coordinates and target_positions 3", "same space"):
+        distance_dependent(gaussian(1.0), np.zeros((4, 2)), np.zeros((3, 3)))
+
+
+@pytest.mark.parametrize("periodic", [0.0, -1.0, "round", (1.0,), (1.0, 1.0, 1.0), (1.0, None)])
+def test_a_period_that_is_none(periodic):
+    with refused(ParameterError, "distance_dependent.periodic is", "one for each of the 2 coordinates"):
+        distance_dependent(gaussian(1.0), np.zeros((4, 2)), periodic=periodic)
+
+
+def test_positions_outside_the_period():
+    with refused(ParameterError, "periodic is 1 on axis 1", "positions span 2", "wrap the positions"):
+        distance_dependent(gaussian(1.0), [[0.0, 0.0], [0.0, 2.0]], periodic=1.0)
+
+
+def test_too_few_positions(net):
+    with refused(
+        NetworkError, "Projection 'inputs->cells': target_positions", "has 4 rows", "target population has 3 neurons"
+    ):
+        connect(net, distance_dependent(gaussian(1.0), np.zeros((4, 2))))
+
+
+def test_one_population_in_two_places(net):
+    cells = net.populations["cells"]
+    with refused(NetworkError, "Projection 'cells->cells'", "positions", "differ", "Leave target_positions out"):
+        net.connect(cells, cells, distance_dependent(gaussian(1.0), np.zeros((3, 2)), np.ones((3, 2))))
 
 
 def test_one_to_one_between_different_sizes(net):

@@ -35,8 +35,8 @@ def test_a_run_after_presentations_starts_afresh_at_their_end(sim):
     assert first.spikes["given"].times.tolist() == [5 * ms]
     np.testing.assert_array_equal(first.states["sums", "v"].values[-1], [1.5, 2.5])
     shown = show(sim)
-    # Every value above the encoder's `low` fires once; no given spike fires in a presentation.
-    assert shown.spikes == {"inputs": 6, "given": 0, "sums": 0}
+    # Every value above the encoder's `low` fires once; the given spike at 5 ms fires in each presentation of 30 ms.
+    assert shown.spikes == {"inputs": 6, "given": 3, "sums": 0}
     assert sim.t == pytest.approx(110 * ms, rel=1e-15)
     np.testing.assert_array_equal(sim.state("sums", "v"), shown.outputs[-1])
     learned = sim.weights("in")
