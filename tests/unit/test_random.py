@@ -98,7 +98,7 @@ def test_values_follow_the_distribution_of_scipy(distribution, reference, way):
         (normal(0.5, 0.2, low=0.4, high=0.6, redraw=False), stats.norm(0.5, 0.2).cdf),
         (lognormal(2.0, 0.5, low=1.5, high=4.0, redraw=False), stats.lognorm(0.5, scale=2.0).cdf),
     ],
-    ids=repr,
+    ids=["normal", "lognormal"],
 )
 @pytest.mark.parametrize("way", ["sample", "draw"])
 def test_a_clipped_distribution_puts_on_its_bounds_what_lies_beyond(distribution, cdf, way):
