@@ -338,8 +338,8 @@ class Simulator:
         `into`, the network runs for `duration`, the readout's potentials are read, the error softmax(v) - onehot(label)
         is formed, credit pathways carry it to their populations, and rules update.
 
-        Given spikes (:class:`~snn.plugin.GivenSpikes`) belong to :meth:`run`: they do not fire in presentations. A
-        source draws new random numbers in each presentation; states of its own other than `x` are not reset.
+        Given spikes (:class:`~snn.plugin.GivenSpikes`) fire in each presentation, at their times within it. A
+        source draws new random numbers in each presentation, and its own states start afresh.
 
         Parameters
         ----------

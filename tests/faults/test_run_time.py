@@ -118,9 +118,9 @@ def test_set_weights_that_are_no_numbers(sim):
         sim.set_weights("in", ["a"] * 6)
 
 
-def test_set_weights_where_all_synapses_share_one(sim):
-    with refused(ParameterError, "projection 'fixed' keeps one weight", "array of weights, or with a rule"):
-        sim.set_weights("fixed", np.zeros(6))
+def test_set_weights_where_all_synapses_share_one_gives_each_its_own(sim):
+    sim.set_weights("fixed", np.arange(6.0))
+    assert sim.weights("fixed").tolist() == [0.0, 1.0, 2.0, 3.0, 4.0, 5.0]
 
 
 @pytest.mark.parametrize("method", ["weights", "synapses"])
@@ -333,8 +333,9 @@ def test_a_disk_that_fills_during_a_run_leaves_nothing_under_the_final_name(tmp_
         refused(ExportError, "the disk is full", "run.h5.partial; load"),
         Simulator(spiking_network(), to=tmp_path / "run.h5") as sim,
     ):
+        sim.run(0.05)
         disk.room = disk.flushes
-        sim.run(0.1)
+        sim.run(0.05)
     assert [p.name for p in tmp_path.iterdir()] == ["run.h5.partial"]
 
 
