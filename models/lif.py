@@ -42,6 +42,9 @@ class LIF(Model):
     def receive(self, cell: Any, port: int, w: float) -> None:
         cell.v += w
 
+    def above(self, cell: Any) -> bool:
+        return bool(cell.v >= self.v_thresh)
+
     def time_to_threshold(self, cell: Any) -> float:
         if cell.v >= self.v_thresh:
             return 0.0

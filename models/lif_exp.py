@@ -52,6 +52,7 @@ class LIFExp(Model):
     i_exc = state("cell", 0.0, unit="A", doc="excitatory current")
     i_inh = state("cell", 0.0, unit="A", doc="inhibitory current")
     refractory = "t_ref"
+    receives_while_held = True
     reference = "Rotter & Diesmann (1999)"
 
     def advance(self, cell: Any, dt: float) -> None:
@@ -77,6 +78,9 @@ class LIFExp(Model):
 
     def receive_held(self, cell: Any, port: int, w: float) -> None:
         self.receive(cell, port, w)
+
+    def above(self, cell: Any) -> bool:
+        return bool(cell.v >= self.v_thresh)
 
     def time_to_threshold(self, cell: Any) -> float:
         """Walks as :func:`snn.crossing.first_crossing` does, on v itself, so that equal time constants need no care.

@@ -18,6 +18,7 @@ class Poisson(Source):
 
     rate: float = param(10 * Hz, unit="Hz", min=0, doc="mean rate, one number or one per neuron")
     start: float = param(0.0, unit="s", min=0, plausible=1e6, doc="time before which nothing fires")
+    is_poisson = True
 
     def next_spike(self, cell: Any, t: float, u: float) -> float:
         if self.rate <= 0.0:

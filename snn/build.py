@@ -5,17 +5,18 @@ from __future__ import annotations
 import math
 import sys
 import traceback
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
-from .connect import Synapses, expand
-from .engine import cells, exact, rows
+from .connect import OneToOne, Synapses, expand
+from .engine import cells, exact, rows, stepped
 from .engine.jit import bind
 from .engine.struct import Links, Struct, table
 from .engine.types import Fields, View
-from .errors import NetworkError, PluginError
+from .errors import NetworkError, ParameterError, PluginError
 from .network import Network, Population, Projection
 from .plugin import Credit, GivenSpikes, Model, Plugin, Rule, Source
 from .random import Distribution, Streams
@@ -99,14 +100,20 @@ def dry_run(plugin: Plugin) -> None:
         try:
             if isinstance(plugin, Model):
                 for name, args in (
+                    ("step", (cell, 1e-5)),
+                    ("noise", (cell, 1e-5, 0.5)),
+                    ("hazard", (cell,)),
                     ("advance", (cell, 1e-3)),
                     ("receive", (cell, 0, 0.0)),
                     ("hold", (cell, 1e-3)),
                     ("receive_held", (cell, 0, 0.0)),
                     ("time_to_threshold", (cell,)),
+                    ("above", (cell,)),
                     ("fire", (cell,)),
                 ):
-                    _call(seen, name, *args)
+                    # A model has a closed form, a step, or both.
+                    if hasattr(type(plugin), name) or name in ("receive", "fire"):
+                        _call(seen, name, *args)
             elif not isinstance(plugin, GivenSpikes):
                 _call(seen, "next_spike", cell, -1.0, 0.5)
         except PluginError as error:
@@ -171,6 +178,7 @@ class Built:
 
     network: Network
     engine: Struct
+    grid: Grid | None
     blocks: list[Struct]
     groups: list[Struct]
     links: tuple[Links, ...]
@@ -218,7 +226,115 @@ def _fields(names: list[str]) -> Fields:
     return Fields(*((name, -1) for name in names))
 
 
-def _block(population: Population, g0: int, states: tuple[np.ndarray, ...], streams: Streams) -> Struct:
+@dataclass(frozen=True)
+class Grid:
+    """Time steps for the grid engine.
+
+    Parameters
+    ----------
+    dt : float, s
+    round_delays : bool
+        True accepts delays and refractory times that are no multiples of dt, and rounds them to the nearest.
+    """
+
+    dt: float
+    round_delays: bool = False
+
+    def ticks(self, where: str, times: Any) -> np.ndarray:
+        """Times as whole numbers of steps (float64)."""
+        ticks = np.asarray(times, float) / self.dt
+        nearest = np.rint(ticks)
+        off = np.abs(ticks - nearest) > 1e-6 * np.maximum(1.0, ticks)
+        if off.any() and not self.round_delays:
+            bad, near = np.atleast_1d(ticks)[np.atleast_1d(off)][0], np.atleast_1d(nearest)[np.atleast_1d(off)][0]
+            raise ParameterError(
+                f"{where} of {bad * self.dt:g} s is {bad:g} time steps of {self.dt:g} s; the nearest is "
+                f"{near * self.dt:g} s. Choose dt to divide it, or give Simulator(..., round_delays=True)."
+            )
+        return nearest
+
+
+def choose_engine(network: Network, engine: str, dt: float | None) -> tuple[str, str]:
+    """The engine that runs a network, and why.
+
+    Raises
+    ------
+    ParameterError, NetworkError
+        For an unknown engine, or the exact engine with a model that has no closed form.
+    """
+    if engine not in ("auto", "exact", "grid"):
+        raise ParameterError(f"Simulator.engine is {engine!r}; give 'auto', 'exact' or 'grid'.")
+    open_form = [
+        f"{type(p.model).__name__} of population {name!r}"
+        for name, p in network.populations.items()
+        if isinstance(p.model, Model) and not hasattr(p.model, "time_to_threshold")
+    ]
+    if engine == "grid":
+        return "grid", "asked for"
+    if open_form and engine == "exact":
+        raise NetworkError(f"{open_form[0]} has no closed form, which the exact engine needs. Use engine='grid'.")
+    if open_form:
+        return "grid", f"{open_form[0]} has no closed form"
+    if engine == "auto" and dt is not None:
+        return "grid", "a time step was given"
+    if dt is not None:
+        raise ParameterError("Simulator.dt is for the grid engine; leave it out, or give engine='grid'.")
+    return "exact", "asked for" if engine == "exact" else "every model has a closed form"
+
+
+def _drizzles(network: Network, recorded: Collection[str]) -> dict[str, Projection]:
+    """Poisson populations that need no spikes: each cell drives one other by a static synapse, all of one weight.
+
+    Their arrivals are drawn as one number for each target and tick.
+    """
+    found = {}
+    for name, population in network.populations.items():
+        out = [p for p in network.projections.values() if p.source is population]
+        if (
+            getattr(population.model, "is_poisson", False)
+            and name not in recorded
+            and len(out) == 1
+            and isinstance(out[0].connector, OneToOne)
+            and out[0].rule is None
+            and isinstance(out[0].weight, float)
+            and population.model.start == 0.0  # type: ignore[union-attr]
+        ):
+            found[name] = out[0]
+    return found
+
+
+def _grid_block(population: Population, common: dict[str, Any], streams: Streams, grid: Grid) -> Struct:
+    model, n = population.model, len(population)
+    assert isinstance(model, Model)
+    t_ref = getattr(model, model.refractory) if model.refractory else 0.0
+    ticks = grid.ticks(f"{type(model).__name__}.{model.refractory} of population {population.name!r}:", t_ref)
+    own = type(model).receive_held is not Model.receive_held
+    states = common["states"]
+    if not states:
+        raise NetworkError(f"{type(model).__name__} has no state; declare its potential with state('cell').")
+    return Struct(
+        kind=stepped.GRID,
+        model=model,
+        **common,
+        saved=tuple(s.copy() for s in states),
+        start=tuple(s.copy() for s in states),
+        ref_ticks=np.ascontiguousarray(np.broadcast_to(ticks, (n,)).astype(np.int64)),
+        until=np.zeros(n, np.int64),
+        held=np.zeros(n, np.int32),
+        fired=np.zeros(n, np.int32),
+        n_held=0,
+        n_fired=0,
+        input=stepped.KEPT if model.receives_while_held else stepped.OWN if own else stepped.LOST,
+        threshold=bool(model.threshold),
+        noisy=hasattr(model, "noise"),
+        escapes=hasattr(model, "hazard"),
+        key=np.array([streams.key("noise", population.name)], np.uint64),
+    )
+
+
+def _block(
+    population: Population, g0: int, states: tuple[np.ndarray, ...], streams: Streams, grid: Grid | None
+) -> Struct:
     model, n = population.model, len(population)
     names = sorted(model.states("cell"), key=lambda s: s != getattr(model, "potential", None))
     span = {"g0": g0, "g1": g0 + n}
@@ -227,7 +343,7 @@ def _block(population: Population, g0: int, states: tuple[np.ndarray, ...], stre
         return Struct(kind=cells.GIVEN, **span, **own)
     if isinstance(model, Source):
         return Struct(
-            kind=cells.SOURCE,
+            kind=cells.SOURCE if grid is None else stepped.GRID_SOURCE,
             model=model,
             **span,
             **own,
@@ -237,6 +353,8 @@ def _block(population: Population, g0: int, states: tuple[np.ndarray, ...], stre
             fired=np.zeros(n, np.int64),
             key=np.array([streams.key("source", population.name)], np.uint64),
         )
+    if grid is not None:
+        return _grid_block(population, {**span, **own}, streams, grid)
     assert isinstance(model, Model)
     modes = model.modes()
     if modes is None:
@@ -330,7 +448,7 @@ def read_state(block: Struct, variable: str, names: list[str], t: float, w0: flo
         if k > 0:
             return x[:, k] / block.gains[k - 1, k]
         return np.where(x[:, 0] < 0.5 * cells.HELD, block.v_reset[ids], block.v_inf[ids] + x.sum(axis=1))
-    if block.kind in (cells.SOURCE, cells.GIVEN):
+    if block.kind not in (cells.CLOSED,):
         return block.states[names.index(variable)][ids].copy()
     # Any closed form: a copy of each cell is moved to the present by the model's own method.
     from .engine.types import at
@@ -426,8 +544,16 @@ def _compact(weight: np.ndarray, ptr: np.ndarray) -> tuple[np.ndarray, int]:
     return weight, rows.BY_SYNAPSE
 
 
-def _rows(projection: Projection, synapses: Synapses, rule: Rule) -> tuple[BuiltProjection, np.ndarray, np.ndarray]:
-    """Cut a projection into rows; returns it with each row's delay and the number of the first row of each source."""
+def _rows(
+    projection: Projection, synapses: Synapses, rule: Rule, grid: Grid | None
+) -> tuple[BuiltProjection, np.ndarray, np.ndarray]:
+    """Cut a projection into rows; returns it with each row's delay and the number of the first row of each source.
+
+    Delays are in seconds, or in ticks of the grid.
+    """
+    if grid is not None:
+        ticks = grid.ticks(f"The delay of projection {projection.name!r}", synapses.delay)
+        synapses.delay = float(ticks) if isinstance(synapses.delay, float) else ticks
     n_pre, n_post = len(projection.source), len(projection.target)
     dtype = np.dtype(projection.dtype)
     order = None
@@ -488,20 +614,33 @@ def _queues(capacity: int, n_rec: int) -> dict[str, np.ndarray]:
         "free": np.arange(capacity, dtype=np.int32),
         "cur_t": times(capacity), "cur_r": ids(capacity), "side_t": times(capacity), "side_r": ids(capacity),
         "src_t": times(capacity), "src_i": ids(capacity), "tmp_t": times(capacity), "tmp_i": ids(capacity),
-        "pending_r": ids(capacity), "buckets": np.zeros(capacity + 2, np.int64),
+        "pending_r": ids(capacity), "due": ids(capacity), "buckets": np.zeros(capacity + 2, np.int64),
         "rec_t": times(n_rec), "rec_i": ids(n_rec),
     }  # fmt: skip
 
 
-def build(network: Network, *, ties: str = "pre_first", window: float | None = None) -> Built:
+def build(
+    network: Network,
+    *,
+    ties: str = "pre_first",
+    window: float | None = None,
+    grid: Grid | None = None,
+    recorded: Collection[str] = (),
+) -> Built:
     """Make the engine's arrays from a network's declarations.
+
+    Parameters
+    ----------
+    grid : Grid, optional
+        For the grid engine; None builds for the exact engine.
+    recorded : names of populations whose spikes are wanted one by one
 
     Raises
     ------
     NetworkError, PluginError, ParameterError
         If the declarations cannot be run; nothing has been simulated yet.
     """
-    network.check()
+    network.check(on_grid=grid is not None)
     streams = Streams(network.seed)
     offset, total = {}, 0
     for name, population in network.populations.items():
@@ -511,8 +650,9 @@ def build(network: Network, *, ties: str = "pre_first", window: float | None = N
     if total >= 2**31:
         raise NetworkError(f"The network has {total} neurons; ids are 32-bit, so at most {2**31 - 1}.")
     initial = {name: initial_state(p, streams) for name, p in network.populations.items()}
+    drizzles = {} if grid is None else _drizzles(network, recorded)
     blocks = [
-        _block(p, offset[name], tuple(s.copy() for s in initial[name]), streams)
+        _block(p, offset[name], tuple(s.copy() for s in initial[name]), streams, grid)
         for name, p in network.populations.items()
     ]
     by_name = dict(zip(network.populations, blocks, strict=True))
@@ -525,7 +665,7 @@ def build(network: Network, *, ties: str = "pre_first", window: float | None = N
     for name, projection in network.projections.items():
         rule = NoRule() if projection.rule is None else resolve_rule(projection.rule, projection.target.model)  # type: ignore[arg-type]
         dry_run(rule)
-        built, delay, first = _rows(projection, expand(projection, streams), rule)
+        built, delay, first = _rows(projection, expand(projection, streams), rule, grid)
         built.group = len(groups)
         groups.append(_group(built, by_name[projection.target.name], r0))
         delays.append(delay)
@@ -536,6 +676,23 @@ def build(network: Network, *, ties: str = "pre_first", window: float | None = N
         projections[name] = built
     for link in network.credits:
         dry_run(link.pathway)
+    names = list(network.populations)
+    for name, projection in drizzles.items():
+        assert grid is not None
+        model: Any = network.populations[name].model
+        blocks[names.index(name)] = Struct(
+            kind=stepped.DRIZZLE,
+            g0=offset[name],
+            g1=offset[name] + len(projection.source),
+            fields=Fields(),
+            states=(),
+            target=by_name[projection.target.name],
+            port=projection.target.model.ports.index(projection.port),  # type: ignore[union-attr]
+            weight=float(projections[projection.name].weight[0]),
+            mean=np.atleast_1d(np.asarray(model.rate * grid.dt, float)).copy(),
+            key=np.array([streams.key("source", name)], np.uint64),
+            count=groups[projections[projection.name].group].count,
+        )
 
     row_delay = np.concatenate(delays) if delays else np.zeros(0)
     gid = np.concatenate([s[0] for s in spans]) if spans else np.zeros(0, np.int64)
@@ -561,15 +718,22 @@ def build(network: Network, *, ties: str = "pre_first", window: float | None = N
     given_i = np.concatenate([g[1] for g in given]).astype(np.int32) if given else np.zeros(0, np.int32)
     by_time = np.lexsort((given_i, given_t))
 
-    if window is None:
+    if grid is not None:
+        window = grid.dt
+    elif window is None:
         positive = row_delay[row_delay > 0]
         # The shortest delay, so that arrivals are known when a window opens, within what keeps predictions cheap.
         window = float(np.clip(positive.min(), 0.25e-3, 2e-3)) if positive.size else 5e-3
     # Values are projected back to the window's start by exp(window / tau): far more than 20 time constants would
     # overflow, or pass for the mark of a refractory cell.
     shortest = min((tau for block in blocks for tau in mode_taus(block)), default=math.inf)
-    window = min(window, 20.0 * shortest)
-    bins = 1 << (math.ceil((float(row_delay.max()) if row_delay.size else 0.0) / window) + 1).bit_length()
+    if grid is None:
+        window = min(window, 20.0 * shortest)
+    slots = float(row_delay.max(initial=0.0)) / (window if grid is None else 1.0)
+    bins = 1 << (math.ceil(slots) + 1).bit_length()
+    if grid is not None:
+        # As Brian2 finds the step of a time: a little slack for products like 3 * 0.1 ms.
+        given_t = np.floor(given_t / grid.dt + 1e-3)
     branches = np.bincount(gid, minlength=total) if gid.size else np.zeros(total, int)
     plastic = [
         [built.group for built in projections.values() if built.projection.target is p and _learns(built.rule)]
@@ -601,15 +765,17 @@ def build(network: Network, *, ties: str = "pre_first", window: float | None = N
         open_tmp_t=np.zeros(total), open_tmp_i=np.zeros(total, np.int32), open_buckets=np.zeros(total + 2, np.int64),
         rel_t=np.zeros(total + 1), rel_i=np.zeros(total + 1, np.int32),
         rest_t=np.zeros(total + 1), rest_i=np.zeros(total + 1, np.int32),
-        **_queues(capacity, max(65536, 2 * total)),
+        tick=0, bad=-1, n_fired=0, fired=np.zeros(2 * total + 1024, np.int32),
+        due_ptr=np.zeros(len(groups) + 1, np.int64),
+        **_queues(capacity, max(65536, 4 * total + 2048)),
     )  # fmt: skip
     links = (
-        Links([cells.BLOCKS[b.kind.name] for b in blocks], blocks, engine),
+        Links([(cells.BLOCKS | stepped.BLOCKS)[b.kind.name] for b in blocks], blocks, engine),
         Links([rows.group] * len(groups), groups, engine),
     )
     engine.block_kernels, engine.blocks = links[0].kernels, links[0].structs
     engine.group_kernels, engine.groups = links[1].kernels, links[1].structs
-    return Built(network, engine, blocks, groups, links, offset, projections, initial)
+    return Built(network, engine, grid, blocks, groups, links, offset, projections, initial)
 
 
 def _learns(rule: Rule) -> bool:

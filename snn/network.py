@@ -290,12 +290,15 @@ class Network:
         self.credits.append(link)
         return link
 
-    def check(self) -> None:
-        """Raise NetworkError if the declarations as a whole cannot be run; warn of populations without connections."""
+    def check(self, *, on_grid: bool = False) -> None:
+        """Raise NetworkError if the declarations as a whole cannot be run; warn of populations without connections.
+
+        On a grid a spike without delay takes effect one tick later, so that cycles without delay are no harm.
+        """
         if not self.populations:
             raise NetworkError("The network has no population. Add one with net.population(name, model, size).")
         self._check_credit()
-        cycle = self._zero_delay_cycle()
+        cycle = [] if on_grid else self._zero_delay_cycle()
         if cycle:
             raise NetworkError(
                 f"Populations {' -> '.join(cycle)} form a cycle without delay, in which a spike could cause itself. "

@@ -322,6 +322,15 @@ class Model(Plugin):
     hold(self, cell, dt), receive_held(self, cell, port, w)
         The same as `advance` and `receive` while the cell is refractory. By default the state stands still and
         arrivals are lost.
+    step(self, cell, dt)
+        For the grid engine, where there is no closed form: move the state by one time step with the model's own
+        integrator. Where it is missing the grid engine uses `advance`.
+    above(self, cell)
+        For the grid engine: whether the potential is at threshold. By default time_to_threshold(cell) == 0.
+    noise(self, cell, dt, xi)
+        Optional, grid engine: what a step's noise does to the state; `xi` is a standard normal number.
+    hazard(self, cell)
+        Optional, grid engine: rate (Hz) at which the cell fires by chance; it then has no other threshold.
     modes(self)
         Optional: the same dynamics as a sum of exponentials (:class:`Modes`), which the engine runs much faster.
     """
@@ -333,12 +342,17 @@ class Model(Plugin):
     """Name of the parameter that holds the absolute refractory time (s), or None."""
     potential: ClassVar[str] = "v"
     """Name of the state that is the membrane potential."""
+    receives_while_held: ClassVar[bool] = False
+    """True where `receive_held` does what `receive` does, as for currents and conductances."""
 
     def hold(self, cell: Any, dt: float) -> None:
         pass
 
     def receive_held(self, cell: Any, port: int, w: float) -> None:
         pass
+
+    def above(self, cell: Any) -> bool:
+        return bool(self.time_to_threshold(cell) <= 0.0)  # type: ignore[attr-defined]
 
     def modes(self) -> Modes | None:
         return None
@@ -386,6 +400,8 @@ class Source(Plugin):
     """
 
     state_kinds = ("cell",)
+    is_poisson: ClassVar[bool] = False
+    """Whether spikes come at random with the constant rate `rate`, from the time `start` on."""
 
     def next_spike(self, cell: Any, t: float, u: float) -> float:
         raise NotImplementedError

@@ -15,11 +15,12 @@ import numpy as np
 from . import arguments
 from . import progress as meters
 from .account import ledger_of
-from .build import Built, build, grow, read_state, start
+from .build import Built, Grid, build, choose_engine, grow, read_state, start
 from .engine import exact, rows
+from .engine import grid as stepping
 from .engine import present as presenting
 from .engine.struct import Links, Struct
-from .errors import NetworkError, ParameterError, RecordingError
+from .errors import NetworkError, ParameterError, RecordingError, SimulationError
 from .ledger import Ledger
 from .network import Network, Population, Projection
 from .plugin import Source, check_unit
@@ -103,6 +104,14 @@ class Simulator:
     window : float, s, optional
         Length of the engine's windows; the default suits the delays. It changes no result beyond rounding.
 
+    engine : {"auto", "exact", "grid"}
+        "exact": continuous time, for models with a closed form. "grid": time steps, for any model. "auto" picks exact
+        where every model allows it; `engine` and `engine_reason` of the simulator say what was picked and why.
+    dt : float, s, optional
+        Time step of the grid engine, 0.1 ms by default.
+    round_delays : bool
+        Whether delays and refractory times that are no multiples of dt may be rounded to the nearest.
+
     Raises
     ------
     NetworkError, ParameterError, PluginError, RecordingError, ExportError
@@ -118,6 +127,9 @@ class Simulator:
         ties: str = "pre_first",
         window: float | None = None,
         overwrite: bool = False,
+        engine: str = "auto",
+        dt: float | None = None,
+        round_delays: bool = False,
     ) -> None:
         if not isinstance(network, Network):
             raise NetworkError(f"Simulator needs a Network, not {network!r}; give the one that Network(seed) made.")
@@ -128,6 +140,14 @@ class Simulator:
             if not window > 0:
                 raise ParameterError(f"Simulator.window is {window}; give a positive time in seconds.")
         self.network, self.ties, self.window = network, ties, window
+        self.engine, self.engine_reason = choose_engine(network, engine, dt)
+        self.grid = None
+        if self.engine == "grid":
+            dt = 0.1e-3 if dt is None else dt
+            check_unit("Simulator.dt", dt, "s", plausible=0.1)
+            if not dt > 0:
+                raise ParameterError(f"Simulator.dt is {dt}; give a positive time in seconds, such as 0.1 * ms.")
+            self.grid = Grid(float(dt), round_delays)
         if isinstance(record, (Spikes, State, Weights)):
             raise RecordingError(f"record is {record!r}; give a list: record=[{type(record).__name__}(...)].")
         self.requests: list[Any] = [Spikes(p) for p in network.populations.values()] if record is None else list(record)
@@ -135,7 +155,7 @@ class Simulator:
             owner: Any = request.projection if isinstance(request, Weights) else request.population
             if owner not in [*network.populations.values(), *network.projections.values()]:
                 raise RecordingError(f"{request!r} records {owner!r}, which does not belong to this network.")
-        self.built = build(network, ties=ties, window=window)
+        self.built = self._build()
         start(self.built)
         self.presented = 0
         # Time of the engine's clock 0, and whether the engine is still in its last presentation.
@@ -152,6 +172,10 @@ class Simulator:
                 rules=rule_sources(network),
                 overwrite=overwrite,
             )
+
+    def _build(self) -> Built:
+        wanted = {request.population.name for request in self.requests if isinstance(request, Spikes)}
+        return build(self.network, ties=self.ties, window=self.window, grid=self.grid, recorded=wanted)
 
     @functools.cached_property
     def _described(self) -> dict[str, Any]:
@@ -274,10 +298,15 @@ class Simulator:
 
     def _advance(self, stop: float, taker: _Taker) -> None:
         b = self.built
+        driver, last = exact.advance, 0
+        if b.grid is not None:
+            driver, last = stepping.advance_grid, math.floor(stop / b.grid.dt + 1e-6)
         while True:
-            why = b.call(exact.advance, b.engine, 0, 0, float(stop))
+            why = b.call(driver, b.engine, 0, last, float(stop))
             if why == exact.DONE:
                 return
+            if why == stepping.BROKEN:
+                raise self._broken()
             if why == exact.GROW:
                 grow(b)
             elif why == exact.FLUSH:
@@ -285,9 +314,21 @@ class Simulator:
             else:
                 taker.watched()
 
+    def _broken(self) -> SimulationError:
+        """What to say of a potential that is no finite number."""
+        gid, t = self.built.engine.bad, self.built.engine.now
+        name = next(n for n, o in reversed(self.built.offset.items()) if o <= gid)
+        model = self.network.populations[name].model
+        variable = getattr(model, "potential", "v")
+        return SimulationError(
+            f"State {variable!r} of neuron {gid - self.built.offset[name]} of population {name!r} "
+            f"({type(model).__name__}) is not a finite number from t = {t:g} s on. The time step "
+            f"({self.built.grid.dt if self.built.grid else 0:g} s) may be too long for the model: try a shorter dt."
+        )
+
     def _renew(self) -> None:
         """Start afresh after presentations: everything as declared but weights, synapse states and rules."""
-        old, self.built = self.built, build(self.network, ties=self.ties, window=self.window)
+        old, self.built = self.built, self._build()
         for name, p in self.built.projections.items():
             own, learned = self.built.groups[p.group], old.groups[old.projections[name].group]
             p.weight, p.w_kind = old.projections[name].weight, old.projections[name].w_kind
@@ -361,6 +402,10 @@ class Simulator:
         -------
         Presentations
         """
+        if self.engine == "grid":
+            raise NetworkError(
+                "present runs on the exact engine; give Simulator(..., engine='exact') and models with a closed form."
+            )
         into = arguments.population_of("present: into", self.network, into)
         readout = arguments.population_of("present: readout", self.network, readout)
         if not isinstance(into.model, Source) or "x" not in into.model.states("cell"):

@@ -27,7 +27,7 @@ def methods(cls: type) -> dict[str, pytypes.FunctionType]:
             continue
         for name, value in vars(base).items():
             if isinstance(value, pytypes.FunctionType) and not name.startswith("__") and name not in _DESCRIPTIVE:
-                if base in _BASES and name not in ("hold", "receive_held"):
+                if base in _BASES and name not in ("hold", "receive_held", "above"):
                     continue
                 found[name] = value
     return found

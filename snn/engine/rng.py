@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from .jit import kernel
@@ -15,3 +17,35 @@ def uniform_u64(key, counter):
     z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
     z = z ^ (z >> np.uint64(31))
     return np.float64(z >> np.uint64(11)) * 1.1102230246251565e-16
+
+
+@kernel
+def poisson(key, counter, mean):
+    """Number `counter` of a stream of Poisson numbers, by inversion of one uniform number.
+
+    For a large mean the sum of independent Poisson numbers of mean 16 at most is drawn, each from a counter of its own.
+    """
+    total = 0
+    part = 0
+    while mean > 0.0:
+        piece = min(mean, 16.0)
+        mean -= piece
+        u = uniform_u64(key, counter * 64 + part)
+        part += 1
+        p = math.exp(-piece)
+        cumulated = p
+        n = 0
+        while u >= cumulated and n < 200:
+            n += 1
+            p *= piece / n
+            cumulated += p
+        total += n
+    return total
+
+
+@kernel
+def gaussian(key, counter):
+    """Number `counter` of a stream of standard normal numbers (Box & Muller 1958)."""
+    u = uniform_u64(key, 2 * counter)
+    v = uniform_u64(key, 2 * counter + 1)
+    return math.sqrt(-2.0 * math.log(1.0 - u)) * math.cos(2.0 * math.pi * v)

@@ -26,6 +26,7 @@ from .cells import (
 from .dispatch import Kind, by_kind, hook, with_hooks
 from .jit import entry, kernel, specialise
 from .prefetch import prefetch
+from .stepped import receive
 from .types import decays, view
 
 DENSE, SPARSE = Kind("dense"), Kind("sparse")
@@ -250,8 +251,35 @@ def _sparse_closed(b, g, lr, t, e):
         closed_reach(b, tgt[k], g.port, synapse_weight(g, lr, k), t, e)
 
 
-_deliver_dense = by_kind(one=_dense_one, three=_dense_many, many=_dense_many, closed=_dense_closed)
-_deliver_sparse = by_kind(one=_sparse_one, three=_sparse_three, many=_sparse_many, closed=_sparse_closed)
+def _dense_grid(b, g, lr, t, e):
+    lo, n = g.ptr[lr], g.ptr[lr + 1] - g.ptr[lr]
+    if g.w_kind == BY_SYNAPSE:
+        w = g.w[lo : lo + n]
+        for k in range(n):
+            receive(b, k, g.port, float(w[k]), e)
+    else:
+        add = row_weight(g, lr)
+        for k in range(n):
+            receive(b, k, g.port, add, e)
+
+
+def _sparse_grid(b, g, lr, t, e):
+    lo, hi = g.ptr[lr], g.ptr[lr + 1]
+    tgt, port = g.tgt[lo:hi], g.port
+    if g.w_kind == BY_SYNAPSE:
+        w = g.w[lo:hi]
+        for k in range(tgt.size):
+            receive(b, tgt[k], port, float(w[k]), e)
+    else:
+        add = row_weight(g, lr)
+        for k in range(tgt.size):
+            receive(b, tgt[k], port, add, e)
+
+
+_deliver_dense = by_kind(one=_dense_one, three=_dense_many, many=_dense_many, closed=_dense_closed, grid=_dense_grid)
+_deliver_sparse = by_kind(
+    one=_sparse_one, three=_sparse_three, many=_sparse_many, closed=_sparse_closed, grid=_sparse_grid
+)
 
 
 def _dense_deliver(g, lr, t, e):
@@ -387,11 +415,17 @@ def _closed_potentials(b, g, t, e):
         g.v[k] = closed_potential(b, k, t)
 
 
+def _grid_potentials(b, g, t, e):
+    for k in range(b.g1 - b.g0):
+        g.v[k] = b.states[0][k]
+
+
 _potentials = by_kind(
     one=_one_potentials,
     three=_many_potentials,
     many=_many_potentials,
     closed=_closed_potentials,
+    grid=_grid_potentials,
 )
 
 
@@ -407,7 +441,11 @@ def _closed_v(b, j, t, e):
     return closed_potential(b, j, t)
 
 
-_potential = by_kind(one=_one_v, three=_many_v, many=_many_v, closed=_closed_v)
+def _grid_v(b, j, t, e):
+    return b.states[0][j]
+
+
+_potential = by_kind(one=_one_v, three=_many_v, many=_many_v, closed=_closed_v, grid=_grid_v)
 
 
 def _dense_on_pre(g, lr, pre, factors, t, e):

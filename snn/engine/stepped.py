@@ -1,0 +1,234 @@
+"""Neurons on the grid: any model that can be stepped, sources, and Poisson arrivals without sources.
+
+A cell that fires in tick n with a refractory time of R ticks is held in ticks n + 1 to n + R - 1. All cells are moved
+in one loop, at vector speed; those that are held, few as a rule, are put back to what was saved of them.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from .cells import RESET, copy_all, next_spike
+from .dispatch import Kind
+from .jit import entry, kernel, specialise
+from .rng import gaussian, poisson, uniform_u64
+from .types import PluginType, at, view
+
+GRID, GRID_SOURCE, DRIZZLE = Kind("grid"), Kind("grid source"), Kind("drizzle")
+# What becomes of arrivals at a cell that is held: lost, taken as ever, or what the model's own method says.
+LOST, KEPT, OWN = range(3)
+# What a block can be asked to do, beside what the exact engine asks.
+STEP, RAIN, SETBACK = 20, 21, 22
+
+
+def _choice(name: str, otherwise: Any) -> Any:
+    """A function that calls the plugin's method `name`, or does `otherwise` where it has none."""
+    other = kernel(otherwise)
+
+    def call(plugin: Any, *args: Any) -> Any:
+        method = getattr(plugin, name, None)
+        return otherwise(plugin, *args) if method is None else method(*args)
+
+    @specialise(call)
+    def _call(plugin, *args):
+        assert isinstance(plugin, PluginType)
+        function = plugin.method(name)
+        if function is None:
+            return lambda plugin, *args: other(plugin, *args)
+        return lambda plugin, *args: function(plugin, *args)
+
+    return call
+
+
+def _advance(model, cell, dt):
+    model.advance(cell, dt)
+
+
+def _nothing(model, cell, dt, xi):
+    pass
+
+
+def _never(model, cell):
+    return 0.0
+
+
+_step = _choice("step", _advance)
+_noise = _choice("noise", _nothing)
+_hazard = _choice("hazard", _never)
+
+
+def save(to, states, j):
+    """Copy the state of neuron j from one set of arrays to another."""
+    for f in range(len(states)):
+        to[f][j] = states[f][j]
+
+
+@specialise(save)
+def _save(to, states, j):
+    if len(states) == 0:
+        return lambda to, states, j: None
+
+    def keep(to, states, j):
+        for f in range(len(states)):
+            to[f][j] = states[f][j]
+
+    return keep
+
+
+@kernel
+def _release(b, e):
+    """Forget the cells whose refractory time is over, and save the others."""
+    n = 0
+    for k in range(b.n_held):
+        j = b.held[k]
+        if b.until[j] > e.tick:
+            b.held[n] = j
+            n += 1
+            save(b.saved, b.states, j)
+    b.n_held = n
+
+
+@kernel
+def _move(b, e):
+    """Move every cell by one tick; those that are held by their own method."""
+    states, model, dt = b.states, b.model, e.h
+    for j in range(b.g1 - b.g0):
+        _step(at(model, j), view(b.fields, states, j, ()), dt)
+    if b.noisy:
+        for j in range(b.g1 - b.g0):
+            _noise(at(model, j), view(b.fields, states, j, ()), dt, gaussian(b.key[0] + np.uint64(j), e.tick))
+    for k in range(b.n_held):
+        j = b.held[k]
+        save(states, b.saved, j)
+        at(model, j).hold(view(b.fields, states, j, ()), dt)
+        if b.input == LOST:
+            save(b.saved, states, j)
+
+
+@kernel
+def _fire(b, e, j):
+    e.fired[e.n_fired] = b.g0 + j
+    e.n_fired += 1
+    b.fired[b.n_fired] = j
+    b.n_fired += 1
+    if b.input == LOST:
+        save(b.saved, b.states, j)
+
+
+@kernel
+def _thresholds(b, e):
+    """Collect the cells that fire; those at rest are passed in pieces, at vector speed."""
+    states, model = b.states, b.model
+    n = b.g1 - b.g0
+    for first in range(0, n, 64):
+        last = min(first + 64, n)
+        some = 0
+        for j in range(first, last):
+            v = states[0][j]
+            some |= at(model, j).above(view(b.fields, states, j, ())) | (v - v != 0.0)
+        if some:
+            for j in range(first, last):
+                v = states[0][j]
+                if v - v != 0.0:
+                    e.bad = b.g0 + j
+                if at(model, j).above(view(b.fields, states, j, ())) and b.until[j] <= e.tick:
+                    _fire(b, e, j)
+
+
+@kernel
+def _escape(b, e):
+    """Collect the cells that fire by chance: with probability 1 - exp(-hazard dt)."""
+    for j in range(b.g1 - b.g0):
+        rate = _hazard(at(b.model, j), view(b.fields, b.states, j, ()))
+        if b.until[j] <= e.tick and uniform_u64(b.key[0] + np.uint64(j), e.tick) < -math.expm1(-rate * e.h):
+            _fire(b, e, j)
+
+
+@kernel
+def _set_back(b, e):
+    """Reset the cells that have fired, and undo what arrivals have done to those that are held."""
+    if b.input == LOST:
+        for k in range(b.n_held):
+            save(b.states, b.saved, b.held[k])
+    for k in range(b.n_fired):
+        j = b.fired[k]
+        ticks = b.ref_ticks[j]
+        if b.input == LOST and ticks > 0:
+            save(b.states, b.saved, j)
+        at(b.model, j).fire(view(b.fields, b.states, j, ()))
+        if ticks > 0:
+            b.until[j] = e.tick + ticks
+            b.held[b.n_held] = j
+            b.n_held += 1
+    b.n_fired = 0
+
+
+@entry
+def grid_block(b, e, op, j, t):
+    """A block of neurons on the grid."""
+    if op == STEP:
+        _release(b, e)
+        _move(b, e)
+        if b.escapes:
+            _escape(b, e)
+        elif b.threshold:
+            _thresholds(b, e)
+    elif op == SETBACK:
+        _set_back(b, e)
+    elif op == RESET:
+        copy_all(b.states, b.start)
+        b.until[:] = 0
+        b.n_held = 0
+    return 0.0
+
+
+@entry
+def grid_source(b, e, op, j, t):
+    """A block of sources on the grid: a spike falls into the tick that holds its time."""
+    if op == STEP:
+        end = (e.tick + 1) * e.h
+        for k in range(b.g1 - b.g0):
+            while b.next_t[k] < end and e.n_fired < e.fired.size:
+                e.fired[e.n_fired] = b.g0 + k
+                e.n_fired += 1
+                b.fired[k] += 1
+                b.last_t[k] = b.next_t[k]
+                b.next_t[k] = next_spike(b, k, b.next_t[k], b.fired[k])
+    elif op == RESET:
+        copy_all(b.states, b.start)
+        for k in range(b.g1 - b.g0):
+            b.fired[k] = j << 24
+            b.last_t[k] = -1.0
+            b.next_t[k] = next_spike(b, k, -1.0, b.fired[k])
+    return 0.0
+
+
+@kernel
+def receive(b, j, port, w, e):
+    """An arrival of weight w at neuron j."""
+    cell = view(b.fields, b.states, j, ())
+    if b.input == OWN and b.until[j] > e.tick:
+        at(b.model, j).receive_held(cell, port, w)
+    else:
+        at(b.model, j).receive(cell, port, w)
+
+
+@entry
+def drizzle(b, e, op, j, t):
+    """Poisson arrivals of one weight at every cell of a block, from their number in each tick."""
+    if op == RAIN:
+        target = b.target
+        for k in range(target.g1 - target.g0):
+            n = poisson(b.key[0] + np.uint64(k), e.tick, b.mean[k if b.mean.size > 1 else 0])
+            if n > 0:
+                e.counts[b.g0 + k] += n
+                b.count[0] += n
+                b.count[1] += n
+                receive(target, k, b.port, n * b.weight, e)
+    return 0.0
+
+
+BLOCKS = {"grid": grid_block, "grid source": grid_source, "drizzle": drizzle}

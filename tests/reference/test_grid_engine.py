@@ -1,0 +1,185 @@
+"""The grid engine against a plain loop in NumPy, and against the exact engine as its limit."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from models import LIF, LIFExp, Poisson, SpikeTimes
+from rules import PairSTDP
+from snn import Network, ParameterError, SimulationError, Simulator, State, all_to_all, from_arrays, ms, uniform
+from snn.plugin import Model, param, state
+
+DT = 0.1 * ms
+N = 20
+
+
+def wiring(seed=1, fan=6):
+    rng = np.random.default_rng(seed)
+    source = np.repeat(np.arange(N), fan)
+    target = np.concatenate([rng.permutation(N)[:fan] for _ in range(N)])
+    weight = rng.normal(0.05, 0.2, source.size)
+    ticks = rng.integers(0, 25, source.size)
+    order = np.lexsort((target, source))
+    return source[order], target[order], weight[order], ticks[order]
+
+
+def plain(start, drive, ref, source, target, weight, ticks, steps):
+    """Spikes (tick, neuron) of LIF cells in the documented order: move, threshold, deliver, reset."""
+    v, until = start.copy(), np.zeros(N, int)
+    due = [[] for _ in range(steps + 30)]
+    spikes = []
+    for n in range(steps):
+        held = until > n
+        v = np.where(held, v, drive + (v - drive) * np.exp(-DT / (20 * ms)))
+        fired = np.flatnonzero((v >= 1.0) & ~held)
+        spikes += [(n, int(j)) for j in fired]
+        deaf = held.copy()
+        deaf[fired] = ref > 0
+        for j in fired:
+            for k in np.flatnonzero(source == j):
+                due[n + ticks[k]].append(k)
+        for k in due[n]:
+            if not deaf[target[k]]:
+                v[target[k]] += weight[k]
+        v[fired] = 0.0
+        until[fired] = n + ref
+    return spikes, v
+
+
+@pytest.mark.parametrize("ref", [0, 1, 20])
+def test_spikes_and_potentials_are_those_of_a_plain_loop(ref):
+    source, target, weight, ticks = wiring()
+    start = np.linspace(0, 0.9, N)
+    expected, v = plain(start, 1.2, ref, source, target, weight, ticks, 2000)
+    net = Network(1)
+    cells = net.population("cells", LIF(drive=1.2, t_ref=ref * DT), N, init={"v": start})
+    net.connect(cells, cells, from_arrays(source, target), weight=weight, delay=ticks * DT)
+    sim = Simulator(net, engine="grid", dt=DT)
+    spikes = sim.run(2000 * DT, progress=False).spikes["cells"]
+    assert len(expected) > 100
+    assert list(zip(np.rint(spikes.times / DT).astype(int).tolist(), spikes.ids.tolist(), strict=True)) == expected
+    # The order of sums differs within a tick: rounding.
+    np.testing.assert_allclose(sim.state("cells", "v"), v, rtol=0, atol=1e-12)
+
+
+def test_many_short_runs_are_one_run():
+    def sim():
+        net = Network(2)
+        cells = net.population("cells", LIFExp(drive=1.1, t_ref=2 * ms), N, init={"v": uniform(0, 0.9)})
+        noise = net.population("noise", Poisson(rate=300.0), N)
+        net.connect(noise, cells, from_arrays(range(N), range(N)), weight=0.3, delay=1 * ms)
+        net.connect(cells, cells, all_to_all(self_connections=False), weight=-0.1, delay=1.5 * ms, port="inh")
+        return Simulator(net, engine="grid", dt=DT)
+
+    whole = sim().run(0.2, progress=False).spikes["cells"]
+    parted = sim()
+    parts = [parted.run(0.02, progress=False).spikes["cells"] for _ in range(10)]
+    assert len(whole.times) > 50
+    np.testing.assert_allclose(np.concatenate([p.times for p in parts]), whole.times, rtol=1e-14)
+    assert np.concatenate([p.ids for p in parts]).tolist() == whole.ids.tolist()
+
+
+@pytest.mark.parametrize("model", [LIF(drive=1.3, t_ref=2 * ms), LIFExp(drive=1.3, t_ref=2 * ms)])
+def test_first_spikes_approach_those_of_the_exact_engine_linearly(model):
+    def net():
+        net = Network(1)
+        given = net.population("given", SpikeTimes(np.arange(N), np.linspace(1, 9, N) * ms), N)
+        cells = net.population("cells", model, N, init={"v": np.linspace(0, 0.5, N)})
+        net.connect(given, cells, from_arrays(range(N), range(N)), weight=0.1)
+        return net
+
+    def first(**engine):
+        spikes = Simulator(net(), **engine).run(0.06, progress=False).spikes["cells"]
+        return np.array([spikes.times[spikes.ids == j][0] for j in range(N)])
+
+    exact = first()
+    errors = [np.abs(first(engine="grid", dt=dt) - exact).mean() for dt in (DT, DT / 4, DT / 16)]
+    # First order: a quarter of the step, a quarter of the error, give or take where crossings fall in a step.
+    assert errors[0] < DT
+    assert errors[1] < 0.45 * errors[0]
+    assert errors[2] < 0.45 * errors[1]
+
+
+def test_plasticity_sees_the_same_events_as_in_the_exact_engine():
+    """Spikes on the grid, so far apart and so strong that both engines fire at the same ticks."""
+    rng = np.random.default_rng(3)
+    pre = np.sort(rng.choice(np.arange(1, 400), 60, replace=False)) * 5 * DT
+    post = np.sort(rng.choice(np.arange(1, 400), 60, replace=False)) * 5 * DT
+
+    def weight(**engine):
+        net = Network(1)
+        source, force = (net.population(n, SpikeTimes([0] * 60, t), 1) for n, t in (("pre", pre), ("force", post)))
+        target = net.population("post", LIF(tau_m=0.1 * ms, v_thresh=1.5), 1)
+        net.connect(force, target, weight=5.0)
+        net.connect(source, target, weight=0.5, rule=PairSTDP(a_plus=0.02, a_minus=0.021), name="plastic", delay=DT)
+        sim = Simulator(net, **engine)
+        sim.run(0.21, progress=False)
+        return sim.weights("plastic")[0], len(post)
+
+    # A forced spike comes one tick later on the grid, where an arrival is tested in the next tick.
+    early = post.copy()
+    exact = weight()[0]
+    post = early - DT
+    assert weight(engine="grid", dt=DT)[0] == pytest.approx(exact, rel=1e-9)  # times as products: rounding
+
+
+def test_poisson_drive_without_spikes_has_the_rate_and_the_variance_of_spikes():
+    net = Network(1)
+    noise = net.population("noise", Poisson(rate=20_000.0), 500)
+    cells = net.population("cells", LIF(tau_m=10 * ms), 500)
+    net.connect(noise, cells, from_arrays(range(500), range(500)), weight=0.001)
+    spiky = Simulator(net, engine="grid", dt=DT, record=[State(cells, "v", every=50 * ms)])
+    del net.projections["noise->cells"]
+    from snn import one_to_one
+
+    net.connect(noise, cells, one_to_one(), weight=0.001)
+    drizzle = Simulator(net, engine="grid", dt=DT, record=[State(cells, "v", every=50 * ms)])
+    assert drizzle.built.blocks[0].kind.name == "drizzle"
+    assert spiky.built.blocks[0].kind.name == "grid source"
+    # Shot noise: mean w rate tau, variance w^2 rate tau / 2; arrivals of a tick share one decay: a relative dt / 2 tau.
+    mean, var = 0.001 * 20_000 * 0.01, 0.001**2 * 20_000 * 0.01 / 2
+    for sim in (spiky, drizzle):
+        v = sim.run(0.5, progress=False).states["cells", "v"].values[2:].ravel()
+        assert v.mean() == pytest.approx(mean, abs=0.01 * mean + 4 * np.sqrt(var / v.size))
+        assert v.var() == pytest.approx(var, rel=0.01 + 4 * np.sqrt(2 / v.size))
+
+
+class Unstable(Model):
+    """A model without closed form that leaves the numbers behind."""
+
+    rate: float = param(1e6, doc="growth")
+    v = state("cell", 1.0)
+
+    def step(self, cell, dt):
+        cell.v = cell.v * self.rate - cell.v * cell.v
+
+    def receive(self, cell, port, w):
+        cell.v += w
+
+    def above(self, cell):
+        return False
+
+    def fire(self, cell):
+        pass
+
+
+def test_a_model_without_closed_form_runs_on_the_grid_and_stops_at_the_first_nan():
+    net = Network(1)
+    net.population("wild", Unstable(), 3)
+    sim = Simulator(net)
+    assert (sim.engine, sim.engine_reason) == ("grid", "Unstable of population 'wild' has no closed form")
+    with pytest.raises(SimulationError, match=r"'v' of neuron 0 of population 'wild' \(Unstable\) is not a finite number"):
+        sim.run(0.1, progress=False)
+
+
+def test_delays_between_steps_are_refused_unless_rounding_is_wanted():
+    def net():
+        net = Network(1)
+        cells = net.population("cells", LIF(), 2)
+        net.connect(cells, cells, weight=0.1, delay=0.13 * ms)
+        return net
+
+    with pytest.raises(ParameterError, match=r"delay of projection 'cells->cells'.*1.3 time steps.*round_delays=True"):
+        Simulator(net(), engine="grid", dt=DT)
+    assert Simulator(net(), engine="grid", dt=DT, round_delays=True).built.engine.row_delay.tolist() == [1.0, 1.0]
