@@ -152,7 +152,7 @@ class Unstable(Model):
     v = state("cell", 1.0)
 
     def step(self, cell, dt):
-        cell.v = cell.v * self.rate - cell.v * cell.v
+        cell.v = -self.rate * cell.v * cell.v
 
     def receive(self, cell, port, w):
         cell.v += w
@@ -164,7 +164,7 @@ class Unstable(Model):
         pass
 
 
-def test_a_model_without_closed_form_runs_on_the_grid_and_stops_at_the_first_nan():
+def test_a_model_without_closed_form_runs_on_the_grid_and_stops_where_it_leaves_the_numbers():
     net = Network(1)
     net.population("wild", Unstable(), 3)
     sim = Simulator(net)
