@@ -132,7 +132,7 @@ def _thresholds(b, e):
         if some:
             for j in range(first, last):
                 v = states[0][j]
-                if v - v != 0.0:
+                if v - v != 0.0 and e.bad < 0:
                     e.bad = b.g0 + j
                 if at(model, j).above(view(b.fields, states, j, ())) and b.until[j] <= e.tick:
                     _fire(b, e, j)
