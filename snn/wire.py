@@ -17,9 +17,8 @@ import numpy as np
 from numba import config, njit
 
 from .distance import Boxes
-from .random import uniform_at
-
-_OPTIONS = {"error_model": "numpy", "nogil": True, "_nrt": False}
+from .engine.jit import OPTIONS
+from .engine.rng import uniform_u64 as uniform
 
 _LEAST_SHARE = 2**18
 """Fewest draws worth a thread: about a millisecond."""
@@ -30,8 +29,7 @@ _CANDIDATES = 8.0
 _DEGREES = 2**63
 """First counter of the draws that set how many synapses each source has; those of the rows lie below."""
 
-_U1, _U11, _U27, _U30, _U31, _U32 = (np.uint64(n) for n in (1, 11, 27, 30, 31, 32))
-_GAMMA, _MIX1, _MIX2 = (np.uint64(n) for n in (0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9, 0x94D049BB133111EB))
+_U1, _U32 = np.uint64(1), np.uint64(32)
 _NO_TARGETS = np.empty(0, np.int32)
 
 NORMAL, LOGNORMAL, UNIFORM = range(3)
@@ -41,25 +39,7 @@ GAUSSIAN, EXPONENTIAL, BOXCAR = range(3)
 # Random numbers
 
 
-@njit(**_OPTIONS)
-def _mixed(key: Any, counter: Any) -> Any:
-    z = key + (counter + _U1) * _GAMMA
-    z = (z ^ (z >> _U30)) * _MIX1
-    z = (z ^ (z >> _U27)) * _MIX2
-    z = z ^ (z >> _U31)
-    # A signed number below 2^53 becomes a float in one instruction, an unsigned one does not.
-    return np.float64(np.int64(z >> _U11)) * 1.1102230246251565e-16
-
-
-def _plain(key: Any, counter: Any) -> float:
-    return uniform_at(int(key), int(counter))
-
-
-# Without the compiler, arithmetic on NumPy's unsigned scalars would warn of the overflow that it is meant to have.
-uniform: Any = _plain if config.DISABLE_JIT else _mixed
-
-
-@njit(**_OPTIONS)
+@njit(**OPTIONS)
 def normal_quantile(p: Any) -> Any:
     """Standard normal quantile of `p`, in (0, 1), to about 1e-16.
 
@@ -97,7 +77,7 @@ def normal_quantile(p: Any) -> Any:
     return -top / below if q < 0.0 else top / below
 
 
-@njit(cache=True, **_OPTIONS)
+@njit(cache=True, **OPTIONS)
 def _draw_values(kind, key, a, b, p_low, share, low, high, begin, end, out):
     for k in range(begin, end):
         u = uniform(key, np.uint64(k))
@@ -113,7 +93,7 @@ def _draw_values(kind, key, a, b, p_low, share, low, high, begin, end, out):
 # Pairs drawn target by target, and placed into the rows of their sources
 
 
-@njit(cache=True, **_OPTIONS)
+@njit(cache=True, **OPTIONS)
 def _place_in_degree(key, k, n, skip, distinct, begin, end, fill, drawn, cursor, target):
     invert = distinct and 2 * k > n
     for j in range(begin, end):
@@ -142,7 +122,7 @@ def _place_in_degree(key, k, n, skip, distinct, begin, end, fill, drawn, cursor,
                     cursor[i] += 1
 
 
-@njit(**_OPTIONS)
+@njit(**OPTIONS)
 def chance(kind: Any, scale: Any, p_max: Any, cutoff: Any, squared: Any) -> Any:
     """Probability of a connection over a squared distance."""
     if squared > cutoff * cutoff:
@@ -154,7 +134,7 @@ def chance(kind: Any, scale: Any, p_max: Any, cutoff: Any, squared: Any) -> Any:
     return p_max
 
 
-@njit(cache=True, **_OPTIONS)
+@njit(cache=True, **OPTIONS)
 def _place_by_distance(
     key, kind, scale, p_max, cutoff, period, x_post, x_pre, ids, first, last, after, low, high, skip,
     begin, end, fill, cursor, target,
@@ -207,7 +187,7 @@ def _place_by_distance(
 # Pairs drawn source by source, straight into their rows
 
 
-@njit(cache=True, **_OPTIONS)
+@njit(cache=True, **OPTIONS)
 def _fill_rows(key, ptr, n, skip, distinct, begin, end, drawn, bucket, ids, target):
     for i in range(begin, end):
         counter = np.uint64(i) << _U32
@@ -261,7 +241,7 @@ def _fill_rows(key, ptr, n, skip, distinct, begin, end, drawn, bucket, ids, targ
                     target[m] += 1
 
 
-@njit(cache=True, **_OPTIONS)
+@njit(cache=True, **OPTIONS)
 def _bernoulli_rows(key, log_miss, n, skip, begin, end, fill, ptr, target):
     for i in range(begin, end):
         counter = np.uint64(i) << _U32
@@ -281,7 +261,7 @@ def _bernoulli_rows(key, log_miss, n, skip, begin, end, fill, ptr, target):
             ptr[i + 1] = m
 
 
-@njit(cache=True, **_OPTIONS)
+@njit(cache=True, **OPTIONS)
 def _ring_rows(key, k, p, n, begin, end, taken, target):
     for i in range(begin, end):
         counter = np.uint64(i) << _U32
@@ -318,7 +298,7 @@ def _ring_rows(key, k, p, n, begin, end, taken, target):
             gap //= 3
 
 
-@njit(cache=True, **_OPTIONS)
+@njit(cache=True, **OPTIONS)
 def _fill_others(n, target):
     m = 0
     for i in range(n):
@@ -331,14 +311,14 @@ def _fill_others(n, target):
 # How many synapses each source has
 
 
-@njit(cache=True, **_OPTIONS)
+@njit(cache=True, **OPTIONS)
 def _count_sources(key, counter, n, draws, count):
     for _ in range(draws):
         count[int(uniform(key, counter) * n)] += 1
         counter += _U1
 
 
-@njit(cache=True, **_OPTIONS)
+@njit(cache=True, **OPTIONS)
 def _count_without_replacement(key, counter, n, n_columns, draws, count):
     for _ in range(draws):
         # A uniform pair that is free: its source is free with the share of its columns that are.
@@ -354,7 +334,7 @@ def _count_without_replacement(key, counter, n, n_columns, draws, count):
 # Pairs given in any order
 
 
-@njit(cache=True, **_OPTIONS)
+@njit(cache=True, **OPTIONS)
 def _is_sorted(source, target):
     for k in range(1, source.size):
         if source[k] < source[k - 1] or (source[k] == source[k - 1] and target[k] < target[k - 1]):
@@ -362,13 +342,13 @@ def _is_sorted(source, target):
     return True
 
 
-@njit(cache=True, **_OPTIONS)
+@njit(cache=True, **OPTIONS)
 def _count_ids(ids, count):
     for k in range(ids.size):
         count[ids[k]] += 1
 
 
-@njit(cache=True, **_OPTIONS)
+@njit(cache=True, **OPTIONS)
 def _order_by(ids, given, cursor, order):
     for m in range(ids.size):
         k = given[m] if given.size else m

@@ -423,6 +423,16 @@ def next_spike(b, j, t, k):
 
 
 @kernel
+def restart_source(b, presentation):
+    """Start states and spikes anew; each presentation has a stretch of the source's stream to itself."""
+    copy_all(b.states, b.start)
+    for k in range(b.g1 - b.g0):
+        b.fired[k] = presentation << 24
+        b.last_t[k] = -1.0
+        b.next_t[k] = next_spike(b, k, -1.0, b.fired[k])
+
+
+@kernel
 def _source_spikes(b, e):
     """Let every source fire within the window that is being opened; -1 if the queues are full."""
     for j in range(b.g1 - b.g0):
@@ -446,12 +456,7 @@ def source_block(b, e, op, j, t):
     if op == SPIKES:
         return _source_spikes(b, e)
     if op == RESET:
-        copy_all(b.states, b.start)
-        # Each presentation has a stretch of the source's stream to itself, whichever thread shows it.
-        for k in range(b.g1 - b.g0):
-            b.fired[k] = j << 24
-            b.last_t[k] = -1.0
-            b.next_t[k] = next_spike(b, k, -1.0, b.fired[k])
+        restart_source(b, j)
     return 0.0
 
 

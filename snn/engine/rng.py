@@ -3,20 +3,32 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
+from numba import config
 
+from ..random import uniform_at
 from .jit import kernel
 
 
 @kernel
-def uniform_u64(key, counter):
+def _mixed(key, counter):
     """Number `counter` (>= 0) of stream `key`, uniform in [0, 1): SplitMix64 (Steele, Lea & Flood 2014)."""
-    z = np.uint64(key) + np.uint64(counter + 1) * np.uint64(0x9E3779B97F4A7C15)
+    z = np.uint64(key) + (np.uint64(counter) + np.uint64(1)) * np.uint64(0x9E3779B97F4A7C15)
     z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
     z = z ^ (z >> np.uint64(31))
-    return np.float64(z >> np.uint64(11)) * 1.1102230246251565e-16
+    # A signed number below 2^53 becomes a float in one instruction, an unsigned one does not.
+    return np.float64(np.int64(z >> np.uint64(11))) * 1.1102230246251565e-16
+
+
+def _plain(key: Any, counter: Any) -> float:
+    return uniform_at(int(key), int(counter))
+
+
+# Without the compiler, arithmetic on NumPy's unsigned scalars would warn of the overflow that it is meant to have.
+uniform_u64: Any = _plain if config.DISABLE_JIT else _mixed
 
 
 @kernel

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from .cells import RESET, copy_all, next_spike
+from .cells import RESET, copy_all, next_spike, restart_source
 from .dispatch import Kind
 from .jit import entry, kernel, specialise
 from .rng import gaussian, poisson, uniform_u64
@@ -198,11 +198,7 @@ def grid_source(b, e, op, j, t):
                 b.last_t[k] = b.next_t[k]
                 b.next_t[k] = next_spike(b, k, b.next_t[k], b.fired[k])
     elif op == RESET:
-        copy_all(b.states, b.start)
-        for k in range(b.g1 - b.g0):
-            b.fired[k] = j << 24
-            b.last_t[k] = -1.0
-            b.next_t[k] = next_spike(b, k, -1.0, b.fired[k])
+        restart_source(b, j)
     return 0.0
 
 

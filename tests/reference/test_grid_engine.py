@@ -169,7 +169,7 @@ def test_a_model_without_closed_form_runs_on_the_grid_and_stops_where_it_leaves_
     net.population("wild", Unstable(), 3)
     sim = Simulator(net)
     assert (sim.engine, sim.engine_reason) == ("grid", "Unstable of population 'wild' has no closed form")
-    with pytest.raises(SimulationError, match=r"'v' of neuron 0 of population 'wild' \(Unstable\) is not a finite number"):
+    with pytest.raises(SimulationError, match=r"'v' of neuron 0 of population 'wild' \(Unstable\) is not a finite"):
         sim.run(0.1, progress=False)
 
 
