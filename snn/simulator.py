@@ -341,6 +341,18 @@ class Simulator:
         start(self.built)
         self._stale = False
 
+    def checkpoint(self, path: Any, overwrite: bool = False) -> None:
+        """Save everything that changes while the network runs; :meth:`restore` goes on from it bit for bit."""
+        from . import checkpoint
+
+        checkpoint.save(self, path, overwrite)
+
+    def restore(self, path: Any) -> None:
+        """Go on from a checkpoint of the same network, seed and engine, also in another process."""
+        from . import checkpoint
+
+        checkpoint.restore(self, path)
+
     def close(self) -> None:
         """Finish the file given as `to`; it gets its final name now."""
         if self._writer is not None:
