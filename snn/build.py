@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import sys
+import time
 import traceback
 from collections.abc import Collection
 from dataclasses import dataclass, field
@@ -184,13 +185,16 @@ class Built:
     links: tuple[Links, ...]
     offset: dict[str, int]
     projections: dict[str, BuiltProjection]
-    initial: dict[str, tuple[np.ndarray, ...]] = field(default_factory=dict)
+    compile_s: float
+    """Time that kernels have taken to compile, or to be read from disk."""
     _bound: dict[Any, Any] = field(default_factory=dict)
 
     def call(self, entry: Any, *arguments: Any) -> Any:
         """Run a compiled entry on this network's engine; argument types must be the same at each call."""
         if entry not in self._bound:
+            began = time.perf_counter()
             self._bound[entry] = bind(entry, self.engine, *arguments)
+            self.compile_s += time.perf_counter() - began
         return self._bound[entry](self.engine, *arguments)
 
     def refresh(self) -> None:
@@ -769,13 +773,15 @@ def build(
         due_ptr=np.zeros(len(groups) + 1, np.int64),
         **_queues(capacity, max(65536, 4 * total + 2048)),
     )  # fmt: skip
+    began = time.perf_counter()
     links = (
         Links([(cells.BLOCKS | stepped.BLOCKS)[b.kind.name] for b in blocks], blocks, engine),
         Links([rows.group] * len(groups), groups, engine),
     )
     engine.block_kernels, engine.blocks = links[0].kernels, links[0].structs
     engine.group_kernels, engine.groups = links[1].kernels, links[1].structs
-    return Built(network, engine, grid, blocks, groups, links, offset, projections, initial)
+    compile_s = time.perf_counter() - began
+    return Built(network, engine, grid, blocks, groups, links, offset, projections, compile_s)
 
 
 def _learns(rule: Rule) -> bool:
