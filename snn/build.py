@@ -15,6 +15,7 @@ import numpy as np
 from .connect import OneToOne, Synapses, expand
 from .engine import cells, exact, rows, stepped
 from .engine.jit import bind
+from .engine.rng import poisson_table
 from .engine.struct import Links, Struct, table
 from .engine.types import Fields, View
 from .errors import NetworkError, ParameterError, PluginError
@@ -684,6 +685,13 @@ def build(
     for name, projection in drizzles.items():
         assert grid is not None
         model: Any = network.populations[name].model
+        mean = np.atleast_1d(np.asarray(model.rate * grid.dt, float)).copy()
+        if mean.max() > 700.0:
+            raise ParameterError(
+                f"Poisson.rate of population {name!r} is {mean.max() / grid.dt:g} Hz, more than 700 spikes in a time "
+                f"step of {grid.dt:g} s. Choose a shorter dt."
+            )
+        cumulated, guide = poisson_table(float(mean[0]))
         blocks[names.index(name)] = Struct(
             kind=stepped.DRIZZLE,
             g0=offset[name],
@@ -693,7 +701,9 @@ def build(
             target=by_name[projection.target.name],
             port=projection.target.model.ports.index(projection.port),  # type: ignore[union-attr]
             weight=float(projections[projection.name].weight[0]),
-            mean=np.atleast_1d(np.asarray(model.rate * grid.dt, float)).copy(),
+            mean=mean,
+            cumulated=cumulated,
+            guide=guide,
             key=np.array([streams.key("source", name)], np.uint64),
             count=groups[projections[projection.name].group].count,
         )

@@ -32,27 +32,37 @@ uniform_u64: Any = _plain if config.DISABLE_JIT else _mixed
 
 
 @kernel
-def poisson(key, counter, mean):
-    """Number `counter` of a stream of Poisson numbers, by inversion of one uniform number.
+def poisson(u, mean):
+    """The Poisson number of mean `mean` (at most 700) to which the uniform number u belongs, by inversion."""
+    p = math.exp(-mean)
+    cumulated = p
+    n = 0
+    while u >= cumulated and p > 0.0:
+        n += 1
+        p *= mean / n
+        cumulated += p
+    return n
 
-    For a large mean the sum of independent Poisson numbers of mean 16 at most is drawn, each from a counter of its own.
-    """
-    total = 0
-    part = 0
-    while mean > 0.0:
-        piece = min(mean, 16.0)
-        mean -= piece
-        u = uniform_u64(key, counter * 64 + part)
-        part += 1
-        p = math.exp(-piece)
-        cumulated = p
-        n = 0
-        while u >= cumulated and n < 200:
-            n += 1
-            p *= piece / n
-            cumulated += p
-        total += n
-    return total
+
+@kernel
+def tabled(u, cumulated, guide):
+    """The same from a table of the cumulated probabilities; guide[k] is the number of u = k / guide.size."""
+    n = guide[int(u * guide.size)]
+    while n + 1 < cumulated.size and u >= cumulated[n]:
+        n += 1
+    return n
+
+
+def poisson_table(mean: float) -> tuple[np.ndarray, np.ndarray]:
+    """Cumulated probabilities and guide for :func:`tabled`, which then gives the numbers of :func:`poisson`."""
+    p = math.exp(-mean)
+    cumulated = [p]
+    while p > 0.0:
+        p *= mean / len(cumulated)
+        cumulated.append(cumulated[-1] + p)
+    table = np.array(cumulated)
+    guide = np.searchsorted(table, np.arange(1024) / 1024, side="right")
+    return table, guide.astype(np.int32)
 
 
 @kernel

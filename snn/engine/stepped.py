@@ -14,7 +14,7 @@ import numpy as np
 from .cells import RESET, copy_all, next_spike, restart_source
 from .dispatch import Kind
 from .jit import entry, kernel, specialise
-from .rng import gaussian, poisson, uniform_u64
+from .rng import gaussian, poisson, tabled, uniform_u64
 from .types import PluginType, at, view
 
 GRID, GRID_SOURCE, DRIZZLE = Kind("grid"), Kind("grid source"), Kind("drizzle")
@@ -216,14 +216,17 @@ def receive(b, j, port, w, e):
 def drizzle(b, e, op, j, t):
     """Poisson arrivals of one weight at every cell of a block, from their number in each tick."""
     if op == RAIN:
-        target = b.target
+        target, cumulated, guide, mean, port, weight = b.target, b.cumulated, b.guide, b.mean, b.port, b.weight
+        total = 0
         for k in range(target.g1 - target.g0):
-            n = poisson(b.key[0] + np.uint64(k), e.tick, b.mean[k if b.mean.size > 1 else 0])
+            u = uniform_u64(b.key[0] + np.uint64(k), e.tick)
+            n = poisson(u, mean[k]) if mean.size > 1 else tabled(u, cumulated, guide)
             if n > 0:
                 e.counts[b.g0 + k] += n
-                b.count[0] += n
-                b.count[1] += n
-                receive(target, k, b.port, n * b.weight, e)
+                total += n
+                receive(target, k, port, n * weight, e)
+        b.count[0] += total
+        b.count[1] += total
     return 0.0
 
 
