@@ -8,22 +8,25 @@ from typing import Any
 from snn.plugin import Model, param, state
 from snn.units import ms
 
-from .lif_exp import response
 
+def responses(tau_m: float, tau: float, dt: float) -> tuple[float, float]:
+    """Potential after `dt` from synaptic potentials exp(-t / tau) and (t / tau) exp(-t / tau).
 
-def ramp(y: float) -> float:
-    """(1 - (1 + y) exp(-y)) / y^2, by its series where that would cancel (relative error below 1e-13)."""
-    if abs(y) > 0.1:
-        return (1.0 - (1.0 + y) * math.exp(-y)) / (y * y)
+    With y = dt (1 / tau - 1 / tau_m): dt / tau_m exp(-dt / tau_m) times the integral over s from 0 to 1 of exp(-y s),
+    and dt / tau of that with s exp(-y s), which is (1 - (1 + y) exp(-y)) / y^2, or its series where that would cancel
+    (relative error below 1e-13). Both are computed, without a branch: what depends on parameters and dt only then
+    leaves the loop over cells.
+    """
+    y = dt * (tau_m - tau) / (tau * tau_m)
+    decay = math.exp(-y)
+    small = abs(y) <= 0.1
+    z = 1.0 if small else y
     # Terms (-y)^n / (n! (n + 2)).
     tail = 1.0 / 720 / 8 - y * (1.0 / 5040 / 9 - y / 40320 / 10)
-    return 1.0 / 2 - y * (1.0 / 3 - y * (1.0 / 8 - y * (1.0 / 30 - y * (1.0 / 144 - y * (1.0 / 840 - y * tail)))))
-
-
-def alpha_response(tau_m: float, tau: float, dt: float) -> float:
-    """Potential after `dt` from a synaptic potential (t / tau) exp(-t / tau)."""
-    y = dt * (tau_m - tau) / (tau * tau_m)
-    return dt / tau * (dt / tau_m) * math.exp(-dt / tau_m) * ramp(y)
+    series = 1.0 / 2 - y * (1.0 / 3 - y * (1.0 / 8 - y * (1.0 / 30 - y * (1.0 / 144 - y * (1.0 / 840 - y * tail)))))
+    ramp = series if small else (1.0 - (1.0 + y) * decay) / (z * z)
+    scale = dt / tau_m * math.exp(-dt / tau_m)
+    return scale * (decay + y * ramp), scale * (dt / tau) * ramp
 
 
 class LIFAlpha(Model):
@@ -61,11 +64,10 @@ class LIFAlpha(Model):
 
     def step(self, cell: Any, dt: float) -> None:
         v_inf = self.v_rest + self.drive
-        exc = cell.i_exc * response(self.tau_m, self.tau_exc, dt)
-        exc += cell.x_exc * alpha_response(self.tau_m, self.tau_exc, dt)
-        inh = cell.i_inh * response(self.tau_m, self.tau_inh, dt)
-        inh += cell.x_inh * alpha_response(self.tau_m, self.tau_inh, dt)
-        cell.v = v_inf + (cell.v - v_inf) * math.exp(-dt / self.tau_m) + self.r_m * (exc + inh)
+        i_e, x_e = responses(self.tau_m, self.tau_exc, dt)
+        i_i, x_i = responses(self.tau_m, self.tau_inh, dt)
+        synaptic = cell.i_exc * i_e + cell.x_exc * x_e + cell.i_inh * i_i + cell.x_inh * x_i
+        cell.v = v_inf + (cell.v - v_inf) * math.exp(-dt / self.tau_m) + self.r_m * synaptic
         self.hold(cell, dt)
 
     def hold(self, cell: Any, dt: float) -> None:

@@ -25,7 +25,7 @@ from models import (
 )
 from models.hodgkin_huxley import exprel, rates
 from models.izhikevich import KINDS
-from models.lif_alpha import ramp
+from models.lif_alpha import responses
 from snn import Network, Simulator, ms, mV, nA, nS, pA
 from snn.testing import check_model
 from snn.validation import random_inputs, run_in_brian2, run_on_grid
@@ -228,10 +228,12 @@ def test_hodgkin_huxley_fires_when_scipy_says_and_rests_with_a_lower_leak():
     assert cell.v == pytest.approx(v, abs=1e-6 * mV)  # both at rest: the tolerance of the reference
 
 
-@pytest.mark.parametrize("y", [-30.0, -0.11, -0.09, -1e-9, 0.0, 1e-5, 0.09, 0.11, 30.0])
-def test_ramp_is_its_integral(y):
-    # int_0^1 s exp(-y s) ds
-    assert ramp(y) == pytest.approx(quad(lambda s: s * math.exp(-y * s), 0, 1, epsabs=0, epsrel=1e-13)[0], rel=2e-13)
+@pytest.mark.parametrize("tau", [0.1, 0.47, 0.53, 0.9, 1.0, 1.00001, 1.08, 1.15, 30.0])
+def test_responses_to_alpha_currents_are_their_integrals(tau):
+    """For tau_m = dt = 1, on both sides of where the series takes over."""
+    for power, found in enumerate(responses(1.0, tau, 1.0)):
+        integral = quad(lambda s, p: (s / tau) ** p * math.exp(s - 1 - s / tau), 0, 1, (power,), epsabs=0, epsrel=1e-13)
+        assert found == pytest.approx(integral[0], rel=2e-13)
 
 
 @pytest.mark.parametrize("tau", [2 * ms, 20 * ms, 20.001 * ms])
@@ -332,7 +334,7 @@ VOLTS = {"v_thresh": 15 * mV, "t_ref": 2 * ms}
         (AdEx(i_drive=0.6 * nA, t_ref=2 * ms), (1 * nA, -0.3 * nA)),
         (Izhikevich(drive=6.0), (5 * mV, -3 * mV)),
         (Izhikevich2007(i_drive=100 * pA), (100 * pA, -50 * pA)),
-        (HodgkinHuxley(), (6 * nS, 67 * nS)),
+        (HodgkinHuxley(i_drive=0.3 * nA), (6 * nS, 20 * nS)),
         (TwoCompartmentLIF(**VOLTS), (8 * mV, -3 * mV, 5 * mV)),
     ],
     ids=lambda x: type(x).__name__ if hasattr(x, "ports") else "",
