@@ -1,8 +1,34 @@
 """Neuron models and sources, and the baselines that learning rules are compared with."""
 
+from .adex import AdEx
+from .alif import ALIF
+from .escape_lif import EscapeLIF
+from .hodgkin_huxley import HodgkinHuxley
+from .izhikevich import Izhikevich, Izhikevich2007
 from .lif import LIF
+from .lif_alpha import LIFAlpha
+from .lif_cond import LIFCond
 from .lif_exp import LIFExp
 from .readout import Readout
 from .sources import Latency, Poisson, Rate, Regular, SpikeTimes
+from .two_compartment import TwoCompartmentLIF
 
-__all__ = ["LIF", "LIFExp", "Latency", "Poisson", "Rate", "Readout", "Regular", "SpikeTimes"]
+__all__ = [
+    "ALIF",
+    "LIF",
+    "AdEx",
+    "EscapeLIF",
+    "HodgkinHuxley",
+    "Izhikevich",
+    "Izhikevich2007",
+    "LIFAlpha",
+    "LIFCond",
+    "LIFExp",
+    "Latency",
+    "Poisson",
+    "Rate",
+    "Readout",
+    "Regular",
+    "SpikeTimes",
+    "TwoCompartmentLIF",
+]

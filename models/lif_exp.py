@@ -25,6 +25,57 @@ def response(tau_m: float, tau: float, dt: float) -> float:
     return dt / tau_m * math.exp(-dt / tau_m) * math.expm1(x) / x
 
 
+def rise_time(
+    v0: float, e0: float, i0: float, v_inf: float, v_thresh: float, taus: tuple[float, float, float]
+) -> float:
+    """Seconds until tau_m dv/dt = v_inf - v + e + i brings v from v0 to v_thresh; e and i decay with tau_e and tau_i.
+
+    Walks as :func:`snn.crossing.first_crossing` does, on v itself, so that equal time constants need no care. With
+    D = v_inf + e + i, v'' = (D' - v') / tau_m; on [a, b] each term of D' is monotone, and v' is at least
+    min(v'(a), 0) + (b - a) min(D', 0) / tau_m, which bounds v'' from above.
+
+    Parameters
+    ----------
+    v0, e0, i0, v_inf, v_thresh : float, V
+    taus : (tau_m, tau_e, tau_i), s
+    """
+    tau_m, tau_e, tau_i = taus
+    # After 60 of the longest time constants nothing moves any more in double precision.
+    end = 60.0 * max(tau_m, tau_e, tau_i)
+    tiny = 4e-16 * (abs(v_inf) + abs(v0) + abs(v_thresh))
+    a = 0.0
+    span = end
+    while True:
+        v = v_inf + (v0 - v_inf) * math.exp(-a / tau_m)
+        v += e0 * response(tau_m, tau_e, a) + i0 * response(tau_m, tau_i, a)
+        f = v - v_thresh
+        if f >= 0.0:
+            return a
+        if a >= end:
+            return math.inf
+        b = min(a + span, end)
+        e = e0 * math.exp(-a / tau_e)
+        i = i0 * math.exp(-a / tau_i)
+        slope = (v_inf + e + i - v) / tau_m
+        e_a, i_a = -e / tau_e, -i / tau_i
+        e_b, i_b = e_a * math.exp((a - b) / tau_e), i_a * math.exp((a - b) / tau_i)
+        most = max(e_a, e_b) + max(i_a, i_b)
+        least = min(e_a, e_b) + min(i_a, i_b)
+        bend = (most - min(slope, 0.0) - (b - a) * min(least, 0.0) / tau_m) / tau_m
+        disc = slope * slope - 2.0 * bend * f
+        step = math.inf
+        if disc >= 0.0 and slope + math.sqrt(disc) > 0.0:
+            step = -2.0 * f / (slope + math.sqrt(disc))
+        if step > b - a:
+            a = b
+            span = 2.0 * span
+        elif step <= 4e-16 * a or (-f <= tiny and slope > 0.0):
+            return a + step
+        else:
+            a += step
+            span = min(span, 4.0 * step)
+
+
 class LIFExp(Model):
     """Leaky integrate-and-fire with exponential excitatory and inhibitory currents and a constant drive.
 
@@ -83,48 +134,8 @@ class LIFExp(Model):
         return bool(cell.v >= self.v_thresh)
 
     def time_to_threshold(self, cell: Any) -> float:
-        """Walks as :func:`snn.crossing.first_crossing` does, on v itself, so that equal time constants need no care.
-
-        With D = v_inf + r_m (i_exc + i_inh), v'' = (D' - v') / tau_m; on [a, b] each term of D' is monotone, and v'
-        is at least min(v'(a), 0) + (b - a) min(D', 0) / tau_m, which bounds v'' from above.
-        """
-        v_inf = self.v_rest + self.drive
-        # After 60 of the longest time constants nothing moves any more in double precision.
-        end = 60.0 * max(self.tau_m, self.tau_exc, self.tau_inh)
-        tiny = 4e-16 * (abs(v_inf) + abs(cell.v) + abs(self.v_thresh))
-        a = 0.0
-        span = end
-        while True:
-            e = self.r_m * cell.i_exc
-            i = self.r_m * cell.i_inh
-            v = v_inf + (cell.v - v_inf) * math.exp(-a / self.tau_m)
-            v += e * response(self.tau_m, self.tau_exc, a) + i * response(self.tau_m, self.tau_inh, a)
-            f = v - self.v_thresh
-            if f >= 0.0:
-                return a
-            if a >= end:
-                return math.inf
-            b = min(a + span, end)
-            e *= math.exp(-a / self.tau_exc)
-            i *= math.exp(-a / self.tau_inh)
-            slope = (v_inf + e + i - v) / self.tau_m
-            e_a, i_a = -e / self.tau_exc, -i / self.tau_inh
-            e_b, i_b = e_a * math.exp((a - b) / self.tau_exc), i_a * math.exp((a - b) / self.tau_inh)
-            most = max(e_a, e_b) + max(i_a, i_b)
-            least = min(e_a, e_b) + min(i_a, i_b)
-            bend = (most - min(slope, 0.0) - (b - a) * min(least, 0.0) / self.tau_m) / self.tau_m
-            disc = slope * slope - 2.0 * bend * f
-            step = math.inf
-            if disc >= 0.0 and slope + math.sqrt(disc) > 0.0:
-                step = -2.0 * f / (slope + math.sqrt(disc))
-            if step > b - a:
-                a = b
-                span = 2.0 * span
-            elif step <= 4e-16 * a or (-f <= tiny and slope > 0.0):
-                return a + step
-            else:
-                a += step
-                span = min(span, 4.0 * step)
+        v_inf, taus = self.v_rest + self.drive, (self.tau_m, self.tau_exc, self.tau_inh)
+        return rise_time(cell.v, self.r_m * cell.i_exc, self.r_m * cell.i_inh, v_inf, self.v_thresh, taus)
 
     def fire(self, cell: Any) -> None:
         cell.v = self.v_reset

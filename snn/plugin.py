@@ -34,6 +34,19 @@ _PLAUSIBLE = {
     "Hz": (1e6, None, "rates are in hertz"),
 }
 
+# Units of parameters and states in Brian2's words.
+BRIAN2_UNITS = {
+    "1": "1",
+    "s": "second",
+    "V": "volt",
+    "A": "amp",
+    "F": "farad",
+    "S": "siemens",
+    "Hz": "hertz",
+    "V/s": "volt / second",
+    "S/V": "siemens / volt",
+}
+
 
 def check_unit(where: str, value: Any, unit: str, plausible: float | None = None) -> None:
     """Refuse a value that looks like it was given in the wrong unit.
@@ -363,6 +376,14 @@ class Model(Plugin):
         Keys: model, threshold, reset, refractory, method, on_pre (by port), weight_unit, namespace.
         """
         raise PluginError(f"{type(self).__name__} does not state a Brian2 form. Add a brian2() method to compare it.")
+
+    def brian2_namespace(self) -> dict[str, tuple[Any, str]]:
+        """Every number among the parameters with its unit in Brian2's words, for `namespace` of :meth:`brian2`."""
+        return {
+            name: (value, BRIAN2_UNITS[self.params_declared[name].unit])
+            for name, value in self.params().items()
+            if not isinstance(value, bool)
+        }
 
 
 @dataclass(frozen=True)

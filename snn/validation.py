@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from .connect import from_arrays
 from .errors import PluginError
-from .plugin import Model, Rule
+from .network import Network
+from .plugin import BRIAN2_UNITS, GivenSpikes, Model, Rule
+from .record import Spikes, State
+from .simulator import Simulator
 
 
 def _brian2() -> Any:
@@ -20,8 +25,22 @@ def _brian2() -> Any:
 
 
 def _namespace(b2: Any, form: dict[str, Any], weight: Any) -> dict[str, Any]:
-    units = {"second": b2.second, "volt": b2.volt, "amp": b2.amp, "ohm": b2.ohm, "weight": weight}
+    units = {"1": 1.0, "weight": weight, "volt / second": b2.volt / b2.second, "siemens / volt": b2.siemens / b2.volt}
+    units |= {name: getattr(b2, name) for name in ("second", "hertz", "volt", "amp", "ohm", "siemens", "farad")}
     return {name: value * units[unit] for name, (value, unit) in form["namespace"].items()}
+
+
+def _cells(b2: Any, form: dict[str, Any], n: int, clock: Any) -> Any:
+    return b2.NeuronGroup(
+        n,
+        form["model"],
+        threshold=form["threshold"],
+        reset=form["reset"],
+        refractory=form["refractory"],
+        method=form["method"],
+        namespace=_namespace(b2, form, getattr(b2, form["weight_unit"])),
+        clock=clock,
+    )
 
 
 def driven_by_spikes(
@@ -44,16 +63,7 @@ def driven_by_spikes(
     form = model.brian2()
     weight_unit = getattr(b2, form["weight_unit"])
     clock = b2.Clock(dt=dt * b2.second)
-    cells = b2.NeuronGroup(
-        n,
-        form["model"],
-        threshold=form["threshold"],
-        reset=form["reset"],
-        refractory=form["refractory"],
-        method=form["method"],
-        namespace=_namespace(b2, form, weight_unit),
-        clock=clock,
-    )
+    cells = _cells(b2, form, n, clock)
     cells.v = model.params()["v_rest"] * b2.volt
     source = b2.SpikeGeneratorGroup(n, ids, times * b2.second, clock=clock)
     synapses = b2.Synapses(
@@ -64,6 +74,102 @@ def driven_by_spikes(
     b2.Network(cells, source, synapses, monitor).run(duration * b2.second)
     order = np.lexsort((monitor.i, monitor.t / b2.second))
     return np.asarray(monitor.i)[order].astype(np.int64), np.asarray(monitor.t / b2.second)[order]
+
+
+@dataclass
+class Run:
+    """What a population did, here or in Brian2.
+
+    Parameters
+    ----------
+    ids, ticks : (n_spikes,) int64
+        Spikes, sorted by tick, then id.
+    states : dict of str to (n_ticks, n) float64
+        Every declared state at the beginning of each tick.
+    """
+
+    ids: np.ndarray
+    ticks: np.ndarray
+    states: dict[str, np.ndarray]
+
+
+Inputs = dict[str, tuple[np.ndarray, np.ndarray, float]]
+
+
+def random_inputs(weights: dict[str, float], n: int, n_ticks: int, each: int, seed: int) -> Inputs:
+    """For each port its weight, with `each` arrivals at every cell, in ticks drawn without repetition."""
+    rng = np.random.default_rng(seed)
+
+    def ticks() -> np.ndarray:
+        return np.concatenate([np.sort(rng.choice(np.arange(1, n_ticks), each, replace=False)) for _ in range(n)])
+
+    return {port: (np.repeat(np.arange(n), each), ticks(), weight) for port, weight in weights.items()}
+
+
+def run_on_grid(model: Model, inputs: Inputs, n: int, n_ticks: int, dt: float, seed: int = 1) -> Run:
+    """One population of n cells on the grid engine, each driven by spikes of its own on one or more ports.
+
+    Parameters
+    ----------
+    model : Model
+    inputs : dict of port to (ids, ticks, weight)
+        Cell `ids[k]` gets an arrival in the tick `ticks[k]`, at most one in each tick and port.
+    n, n_ticks : int
+    dt : float, s
+    seed : int
+        Of the network, for models that fire by chance.
+    """
+    net = Network(seed)
+    cells = net.population("cells", model, n)
+    for port, (ids, ticks, weight) in inputs.items():
+        order = np.lexsort((ids, ticks))
+        given = GivenSpikes()
+        given._ids, given._times = ids[order].astype(np.int32), ticks[order] * dt
+        source = net.population(f"to {port}", given, n)
+        net.connect(source, cells, from_arrays(range(n), range(n)), weight=weight, delay=0.0, port=port)
+    names = list(model.states("cell"))
+    recorded = [Spikes(cells), *(State(cells, name, every=dt) for name in names)]
+    result = Simulator(net, engine="grid", dt=dt, record=recorded).run(n_ticks * dt, progress=False)
+    spikes = result.spikes["cells"]
+    ticks = np.rint(spikes.times / dt).astype(np.int64)
+    order = np.lexsort((spikes.ids, ticks))
+    traces = {name: result.states["cells", name].values[:n_ticks] for name in names}
+    return Run(spikes.ids[order].astype(np.int64), ticks[order], traces)
+
+
+def run_in_brian2(model: Model, inputs: Inputs, n: int, n_ticks: int, dt: float, seed: int | None = None) -> Run:
+    """The same run in Brian2, by the integration method that the model's Brian2 form names.
+
+    Within a tick Brian2 moves the cells, tests thresholds, delivers arrivals and resets; its monitors of states see
+    the beginning of the tick, which is also what the grid engine records.
+    """
+    b2 = _brian2()
+    b2.start_scope()
+    if seed is not None:
+        b2.seed(seed)
+    form = model.brian2()
+    weight_unit = getattr(b2, form["weight_unit"])
+    clock = b2.Clock(dt=dt * b2.second)
+    cells = _cells(b2, form, n, clock)
+    declared = model.states("cell")
+    for name, st in declared.items():
+        unit = {"namespace": {name: (st.init, BRIAN2_UNITS[st.unit])}}
+        setattr(cells, name, _namespace(b2, unit, weight_unit)[name])
+    parts: list[Any] = [cells]
+    for port, (ids, ticks, weight) in inputs.items():
+        source = b2.SpikeGeneratorGroup(n, ids, ticks * dt * b2.second, clock=clock)
+        synapses = b2.Synapses(
+            source, cells, on_pre=form["on_pre"][port], namespace={"w": weight * weight_unit}, clock=clock
+        )
+        synapses.connect(j="i")
+        parts += [source, synapses]
+    spikes = b2.SpikeMonitor(cells)
+    traces = b2.StateMonitor(cells, list(declared), record=True, clock=clock)
+    # The names that formulas use are all in the groups: nothing is taken from this function's variables.
+    b2.Network(*parts, spikes, traces).run(n_ticks * dt * b2.second, namespace={})
+    ids, ticks = np.asarray(spikes.i, np.int64), np.rint(np.asarray(spikes.t / b2.second) / dt).astype(np.int64)
+    order = np.lexsort((ids, ticks))
+    return Run(ids[order], ticks[order], {name: np.asarray(getattr(traces, name)).T for name in declared})
 
 
 def plastic_weights(

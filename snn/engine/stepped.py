@@ -142,6 +142,9 @@ def _thresholds(b, e):
 def _escape(b, e):
     """Collect the cells that fire by chance: with probability 1 - exp(-hazard dt)."""
     for j in range(b.g1 - b.g0):
+        v = b.states[0][j]
+        if v - v != 0.0 and e.bad < 0:
+            e.bad = b.g0 + j
         rate = _hazard(at(b.model, j), view(b.fields, b.states, j, ()))
         if b.until[j] <= e.tick and uniform_u64(b.key[0] + np.uint64(j), e.tick) < -math.expm1(-rate * e.h):
             _fire(b, e, j)

@@ -164,12 +164,22 @@ class Unstable(Model):
         pass
 
 
-def test_a_model_without_closed_form_runs_on_the_grid_and_stops_where_it_leaves_the_numbers():
+class Reckless(Unstable):
+    """The same, firing by chance."""
+
+    def hazard(self, cell):
+        return 0.0
+
+
+@pytest.mark.parametrize("model", [Unstable(), Reckless()], ids=lambda m: type(m).__name__)
+def test_a_model_without_closed_form_runs_on_the_grid_and_stops_at_the_first_nan(model):
     net = Network(1)
-    net.population("wild", Unstable(), 3)
+    name = type(model).__name__
+    net.population("wild", model, 3)
     sim = Simulator(net)
-    assert (sim.engine, sim.engine_reason) == ("grid", "Unstable of population 'wild' has no closed form")
-    with pytest.raises(SimulationError, match=r"'v' of neuron 0 of population 'wild' \(Unstable\) is not a finite"):
+    assert (sim.engine, sim.engine_reason) == ("grid", f"{name} of population 'wild' has no closed form")
+    said = rf"'v' of neuron 0 of population 'wild' \({name}\) is not a finite number"
+    with pytest.raises(SimulationError, match=said):
         sim.run(0.1, progress=False)
 
 
