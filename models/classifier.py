@@ -22,8 +22,9 @@ from .sources import Latency
 class LatencyClassifier:
     """n_in - n_hidden - n_out, trained online, one sample at a time, by any three-factor rule and credit pathway.
 
-    Each input above `low` fires once, the larger the earlier; the hidden layer's spikes are counted by the readout
-    with its weights; the error is softmax(readout) - onehot(label).
+    Each input above `low` fires from a time on that is the earlier, the larger it is, every `period` until the
+    presentation ends; the hidden layer's spikes are counted by the readout with its weights; the error is
+    softmax(readout) - onehot(label).
 
     Parameters
     ----------
@@ -41,11 +42,13 @@ class LatencyClassifier:
     w_out : float
         S.d. of the readout weights.
     t_last, duration : float, s
-        Latest input spike (without jitter) and length of a presentation.
+        Latest first spike of an input (without jitter) and length of a presentation.
+    period : float, s
+        Time between two spikes of an input; inf: each fires once.
     low : float
         Inputs at or below do not fire.
     jitter : float, s
-        Largest random delay of an input spike while training; evaluation has none.
+        Largest random delay of an input's spikes while training; evaluation has none.
     """
 
     def __init__(
@@ -61,12 +64,13 @@ class LatencyClassifier:
         tau_m: float = 50 * ms,
         t_last: float = 20 * ms,
         duration: float = 30 * ms,
+        period: float = math.inf,
         low: float = 0.1,
         jitter: float = 8 * ms,
     ) -> None:
         n_in, n_hidden, n_out = sizes
         net = Network(seed)
-        self.inputs = net.population("input", Latency(t_last=t_last, low=low), n_in)
+        self.inputs = net.population("input", Latency(t_last=t_last, low=low, period=period), n_in)
         self.hidden = net.population("hidden", LIF(tau_m=tau_m, soft_reset=True), n_hidden)
         self.readout = net.population("readout", Readout(), n_out)
         scale = 1.0 / math.sqrt(n_in)
@@ -101,8 +105,9 @@ class LatencyClassifier:
         return passes
 
     def show(self, samples: Any, labels: Any = None, **how: Any) -> Presentations:
-        """Present samples, without jitter unless learn=True; see :meth:`snn.Simulator.present`."""
-        self.inputs.model.jitter = self.jitter if how.get("learn") else 0.0
+        """Present samples; unless learn=True the jitter gives way to its mean. See :meth:`snn.Simulator.present`."""
+        learn = how.get("learn", False)
+        self.inputs.model.jitter, self.inputs.model.t_first = (self.jitter, 0.0) if learn else (0.0, self.jitter / 2)
         return self.sim.present(
             samples, labels, into=self.inputs, readout=self.readout, duration=self.duration, **{"learn": False, **how}
         )
