@@ -57,7 +57,7 @@ def test_eligibility_of_a_sample_is_the_double_sum(digits):
         v, psi = 0.0, []
         for n, i in enumerate(fires):
             v = v * np.exp(-(t[n] - t[n - 1]) / tau) + w[i, j] if n else w[i, j]
-            psi.append(max(0.0, 1.0 - abs(v - 1.0)))
+            psi.append((1.0 + 2.0 * abs(v - 1.0)) ** -2)
         for n, i in enumerate(fires):
             e = sum(psi[m] * np.exp(-(t[m] - t[n]) / tau) for m in range(n, len(fires)))
             # Weights and eligibilities are kept in float32.
