@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -90,8 +91,18 @@ class LatencyClassifier:
         self.network, self.duration, self.seed, self.jitter = net, duration, seed, jitter
         self.sim = Simulator(net, record=[])
 
-    def fit(self, samples: Any, labels: Any, epochs: int, meter: Any = None) -> list[Presentations]:
-        """Train for some passes in random order; the learning rates fall to zero along half a cosine."""
+    def fit(
+        self,
+        samples: Any,
+        labels: Any,
+        epochs: int,
+        meter: Any = None,
+        vary: Callable[[Any, np.random.Generator], Any] | None = None,
+    ) -> list[Presentations]:
+        """Train for some passes in random order; the learning rates fall to zero along half a cosine.
+
+        With `vary`, every pass shows vary(samples, rng) instead of the samples.
+        """
         rng = np.random.Generator(np.random.Philox(self.seed))
         start = {p.name: p.rule.params()["eta"] for p in self.network.projections.values() if p.rule is not None}
         passes = []
@@ -99,7 +110,8 @@ class LatencyClassifier:
             for name, eta in start.items():
                 self.sim.set_rule(name, eta=eta * 0.5 * (1.0 + math.cos(math.pi * epoch / epochs)))
             order = rng.permutation(len(labels))
-            passes.append(self.show(samples, labels, learn=True, order=order))
+            shown = samples if vary is None else vary(samples, rng)
+            passes.append(self.show(shown, labels, learn=True, order=order))
             if meter is not None:
                 meter.update(epoch + 1)
         return passes
