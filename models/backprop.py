@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -81,13 +82,24 @@ class MLP:
         self.counts = np.zeros(4, np.int64)
         self._rng = rng
 
-    def fit(self, samples: Any, labels: Any, epochs: int) -> MLP:
-        """Train for some passes in random order, the learning rate falling to zero along half a cosine."""
+    def fit(
+        self,
+        samples: Any,
+        labels: Any,
+        epochs: int,
+        vary: Callable[[Any, np.random.Generator], Any] | None = None,
+    ) -> MLP:
+        """Train for some passes in random order, the learning rate falling to zero along half a cosine.
+
+        With `vary`, every pass shows vary(samples, rng) instead of the samples.
+        """
         x = np.ascontiguousarray(samples, dtype=np.float64)
         y = np.ascontiguousarray(labels, dtype=np.int64)
         for epoch in range(epochs):
             eta = self.eta * 0.5 * (1.0 + math.cos(math.pi * epoch / epochs))
-            _epoch(x, y, self._rng.permutation(len(y)), self.w1, self.b1, self.w2, self.b2, eta, self.counts)
+            order = self._rng.permutation(len(y))
+            shown = x if vary is None else np.ascontiguousarray(vary(x, self._rng), dtype=np.float64)
+            _epoch(shown, y, order, self.w1, self.b1, self.w2, self.b2, eta, self.counts)
         return self
 
     def predict(self, samples: Any) -> np.ndarray:

@@ -37,19 +37,28 @@ class Regular(Source):
 
 
 class Latency(Source):
-    """Latency code: a value x above `low` fires once, the larger the earlier.
+    """Latency code: a value x above `low` begins to fire the earlier, the larger it is, and goes on every `period`.
 
-    t = t_first + (1 - x) (t_last - t_first) + jitter u, with u uniform in [0, 1) and new for each presentation.
+    t_1 = t_first + (1 - x) (t_last - t_first) + jitter u, with u uniform in [0, 1) and new for each presentation;
+    t_(n+1) = t_n + period. With the default period = inf a value fires once; with a finite one the number of spikes
+    until a presentation ends carries the value too.
+
+    References
+    ----------
+    Eyherabide et al. (2008) Front. Comput. Neurosci. 2, 3 (a burst's number of spikes and its onset as a code).
     """
 
-    t_first: float = param(0.0, unit="s", min=0, doc="time of the spike of value 1")
-    t_last: float = param(20 * ms, unit="s", min=0, doc="time that value 0 would have")
+    t_first: float = param(0.0, unit="s", min=0, doc="time of the first spike of value 1")
+    t_last: float = param(20 * ms, unit="s", min=0, doc="time of the first spike that value 0 would have")
     low: float = param(0.15, min=0, doc="values at or below do not fire")
-    jitter: float = param(0.0, unit="s", min=0, doc="largest random delay of a spike")
+    jitter: float = param(0.0, unit="s", min=0, doc="largest random delay of the first spike, and so of all")
+    period: float = param(math.inf, unit="s", above=0, finite=False, doc="time between spikes; inf: one spike")
     x = state("cell", 0.0, doc="value of the sample that is presented, 0 to 1")
 
     def next_spike(self, cell: Any, t: float, u: float) -> float:
-        if t >= 0.0 or cell.x <= self.low:
+        if t >= 0.0:
+            return t + self.period
+        if cell.x <= self.low:
             return math.inf
         return self.t_first + (1.0 - cell.x) * (self.t_last - self.t_first) + self.jitter * u
 

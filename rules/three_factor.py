@@ -17,20 +17,24 @@ class ThreeFactor(Rule):
         e_ij = sum_i sum_{n: t_n >= t_i} psi_j(t_n) exp(-(t_n - t_i) / tau)
              = sum_i exp(t_i / tau) (a_j(T) - a_j(t_i-)),   a_j(t) = sum_{n: t_n <= t} psi_j(t_n) exp(-t_n / tau),
 
-    so that a synapse is touched once per presynaptic spike, whatever the number of samples. psi is a triangle of
-    height 1 and half width `width` around the threshold. The reset's own derivative is left out, as usual.
+    so that a synapse is touched once per presynaptic spike, whatever the number of samples. The surrogate derivative
+
+        psi(v) = (1 + |v - v_thresh| / (width v_thresh))^-2
+
+    is that of a fast sigmoid. It vanishes nowhere, so that a neuron that has fallen silent can learn to fire again.
+    The reset's own derivative is left out, as usual.
 
     Presentations must be short against 25 tau: a_j(T) and a_j(t_i) are subtracted.
 
     References
     ----------
-    Bellec et al. (2020) Nat. Commun. 11, 3625, eqs. 3 and 21 (eligibility, pseudo-derivative); Neftci et al. (2017)
-    Front. Neurosci. 11, 324 (event-sampled surrogate).
+    Bellec et al. (2020) Nat. Commun. 11, 3625, eq. 3 (eligibility); Zenke & Ganguli (2018) Neural Comput. 30, 1514
+    (fast sigmoid); Neftci et al. (2017) Front. Neurosci. 11, 324 (event-sampled surrogate).
     """
 
     eta: float = param(0.01, min=0, doc="learning rate")
     width: float = param(
-        1.0, above=0, doc="half width of the surrogate derivative, in units of the threshold's distance to rest"
+        0.5, above=0, doc="distance, in thresholds, at which the surrogate derivative has fallen to a quarter"
     )
     tau: float = param(
         None, unit="s", above=0, inherit="tau_m", finite=False, doc="membrane time constant of the target"
@@ -43,10 +47,12 @@ class ThreeFactor(Rule):
     a = state("post", doc="sum over arrivals of psi(v_j) exp(-t_n / tau)")
     n = state("post", doc="spikes in this presentation")
     reads = ("post.v",)
-    reference = "Bellec et al. (2020); Neftci et al. (2017)"
+    reference = "Bellec et al. (2020); Zenke & Ganguli (2018); Neftci et al. (2017)"
 
     def psi(self, v: float) -> float:
-        return max(0.0, 1.0 - abs(v - self.v_thresh) / (self.width * self.v_thresh))
+        half = self.width * self.v_thresh
+        root = half / (half + abs(v - self.v_thresh))
+        return root * root
 
     def on_pre(self, syn: Any, pre: Any, post: Any, t: float) -> None:
         syn.e += math.exp(t / self.tau) * post.a

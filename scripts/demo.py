@@ -10,28 +10,36 @@ import json
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from models.augment import warp
 from models.backprop import MLP
 from models.classifier import LatencyClassifier
 from rules import DFA, Delta, Symmetric, ThreeFactor
 from snn import Network, Simulator, Spikes, State, Weights, all_to_all, ms
 from snn.ledger import Ledger
+from snn.plugin import Credit
 from snn.progress import progress
 
 SIZES = (64, 30, 10)
 SPLIT_SEED = 0
-# Each setting was the best of a few on a validation part (20 %) of the training split, seeds 0 to 3, 40 passes; the
-# combination for DFA was not tried there as a whole.
-ROWS: dict[str, dict[str, Any]] = {
-    "frozen": {"credit": None, "eta": 0.02, "width": 1.0},
-    "symmetric": {"credit": Symmetric(), "eta": 0.02, "width": 1.0},
-    "dfa": {"credit": DFA(scale=0.1), "eta": 0.02, "width": 2.0},
-}
-EPOCHS, MLP_EPOCHS, MLP_ETA = 60, 30, 0.05
+# Settings were chosen within the training images alone: 45 combinations, and 230 random ones before, in a stand-alone
+# simulation of the same equations, by 5-fold cross-validation on two to five divisions; of the two best, the better
+# one here. It reaches 99.0 +- 0.1 % (symmetric) and 97.8 +- 0.3 % (DFA) in 2 x 5 folds (s.e. over folds; a little
+# flattering, for the choice), the MLP with the same varied images 98.2 +- 0.3 %. The frozen layer reaches
+# 68.9 +- 1.5 %, being nearly silent as it is drawn. With weights of mean 0.4 and s.d. 1.2 it fires ten times as much
+# and reaches 88.9 +- 0.7 % (5 folds, stand-alone; symmetric 98.7 %, DFA 98.2 % from there).
+ROWS: dict[str, Credit | None] = {"frozen": None, "symmetric": Symmetric(), "dfa": DFA(scale=0.2)}
+HIDDEN = {"eta": 0.007, "width": 0.7, "rate_cost": 0.001, "rate_target": 2.0}
+READOUT = {"eta": 0.01}
+NET: dict[str, Any] = {"w_in": (0.0, 0.8), "low": 0.05, "period": 7 * ms, "duration": 26 * ms, "jitter": 11 * ms}
+EPOCHS, MLP_ETA = 60, 0.05
+# Every network, the MLP too, sees each training image a little shifted, turned and zoomed, anew in each pass.
+VARY = partial(warp, shift=0.3, turn=0.15, zoom=0.1)
 
 
 def digits() -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
@@ -46,11 +54,11 @@ def digits() -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     return x, y, x_test, y_test
 
 
-def spiking(name: str, seed: int, epochs: int) -> LatencyClassifier:
+def spiking(name: str, seed: int) -> LatencyClassifier:
     """An untrained network for one row of the table."""
-    how = ROWS[name]
-    hidden_rule = None if how["credit"] is None else ThreeFactor(eta=how["eta"], width=how["width"])
-    return LatencyClassifier(SIZES, hidden_rule, Delta(eta=0.005), how["credit"], seed=seed)
+    credit = ROWS[name]
+    hidden_rule = None if credit is None else ThreeFactor(**HIDDEN)
+    return LatencyClassifier(SIZES, hidden_rule, Delta(**READOUT), credit, seed=seed, **NET)
 
 
 def train_spiking(job: tuple[str, int, int]) -> dict[str, Any]:
@@ -58,8 +66,8 @@ def train_spiking(job: tuple[str, int, int]) -> dict[str, Any]:
     name, seed, epochs = job
     x, y, x_test, y_test = digits()
     began = time.perf_counter()
-    net = spiking(name, seed, epochs)
-    passes = net.fit(x, y, epochs)
+    net = spiking(name, seed)
+    passes = net.fit(x, y, epochs, vary=VARY)
     seconds = time.perf_counter() - began
     ledger = sum((p.ledger for p in passes[1:]), passes[0].ledger)
     ledger.held_bytes = max(p.ledger.held_bytes for p in passes)
@@ -79,7 +87,7 @@ def train_mlp(job: tuple[str, int, int]) -> dict[str, Any]:
     flavour, seed, epochs = job
     x, y, x_test, y_test = digits()
     began = time.perf_counter()
-    mlp = MLP(SIZES, eta=MLP_ETA, seed=seed).fit(x, y, epochs)
+    mlp = MLP(SIZES, eta=MLP_ETA, seed=seed).fit(x, y, epochs, vary=VARY)
     return {
         "accuracy": float(np.mean(mlp.predict(x_test) == y_test)),
         "spikes": 0.0,
@@ -144,10 +152,9 @@ def table(rows: list[dict[str, Any]]) -> str:
 def show_one(net: LatencyClassifier, path: Path) -> Any:
     """Run the trained network freely on one test digit, recording everything, into the HDF5 file."""
     _, _, x_test, _ = digits()
-    from models import Latency
-
     copy = Network(net.seed)
-    inputs = copy.population("input", Latency(low=0.1), SIZES[0], init={"x": x_test[0]})
+    encoder = net.inputs.model.replace(jitter=0.0, t_first=net.jitter / 2)
+    inputs = copy.population("input", encoder, SIZES[0], init={"x": x_test[0]})
     hidden = copy.population("hidden", net.hidden.model, SIZES[1])
     readout = copy.population("readout", net.readout.model, SIZES[2])
     w_in = net.sim.weights(net.into_hidden).reshape(SIZES[:2])
@@ -253,7 +260,8 @@ def main() -> int:
         row("three-factor", "DFA", runs["dfa"]),
     ]
     for flavour in ("dense", "sparse"):
-        rows.append(row(f"MLP {flavour}", "backprop", [train_mlp((flavour, s, MLP_EPOCHS)) for s in range(args.seeds)]))
+        trained = [train_mlp((flavour, seed, args.epochs)) for seed in range(args.seeds)]
+        rows.append(row(f"MLP {flavour}", "backprop", trained))
     best = runs["dfa"][0]["net"]
     result = show_one(best, args.out / "demo.h5")
     paths = pictures(rows, result, best, args.out)
@@ -270,7 +278,7 @@ def main() -> int:
         + ", ".join(f"{r['rule']} {r['credit']} {r['nj_per_sample_register']:.1f}" for r in rows)
         + "."
     )
-    a, b = runs["dfa"][0]["ledger"].price(), train_mlp(("sparse", 0, MLP_EPOCHS))["ledger"].price()
+    a, b = runs["dfa"][0]["ledger"].price(), train_mlp(("sparse", 0, args.epochs))["ledger"].price()
     print(
         f"Under the prices' bands DFA costs less per sample than sparsity-aware backprop in "
         f"{100 * a.odds_below(b):.0f} % of 1000 draws."

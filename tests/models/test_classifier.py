@@ -57,7 +57,7 @@ def test_eligibility_of_a_sample_is_the_double_sum(digits):
         v, psi = 0.0, []
         for n, i in enumerate(fires):
             v = v * np.exp(-(t[n] - t[n - 1]) / tau) + w[i, j] if n else w[i, j]
-            psi.append(max(0.0, 1.0 - abs(v - 1.0)))
+            psi.append((1.0 + 2.0 * abs(v - 1.0)) ** -2)
         for n, i in enumerate(fires):
             e = sum(psi[m] * np.exp(-(t[m] - t[n]) / tau) for m in range(n, len(fires)))
             # Weights and eligibilities are kept in float32.
@@ -87,3 +87,21 @@ def test_evaluation_between_two_trainings_changes_nothing(digits):
             net.sim.presented = 50  # the same stretch of the jitter's stream as without the evaluation
         net.show(x[100:150], y[100:150], learn=True)
     assert one.sim.weights(one.into_hidden).tobytes() == two.sim.weights(two.into_hidden).tobytes()
+
+
+def test_variations_are_drawn_anew_for_each_pass_and_leave_the_samples_alone(digits):
+    x, y = digits
+    kept, seen = x[:40].copy(), []
+
+    def vary(samples, rng):
+        seen.append(rng.random())
+        return samples * rng.uniform(0.5, 1.0, (len(samples), 1))
+
+    one, two, plain = classifier(), classifier(), classifier()
+    for net in (one, two):
+        net.fit(x[:40], y[:40], epochs=2, vary=vary)
+    plain.fit(x[:40], y[:40], epochs=2)
+    w = [net.sim.weights(net.into_hidden).tobytes() for net in (one, two, plain)]
+    assert w[0] == w[1] != w[2]
+    assert seen[0] != seen[1] and seen[:2] == seen[2:]
+    assert np.array_equal(x[:40], kept)
