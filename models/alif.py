@@ -22,7 +22,7 @@ class ALIF(Model):
 
     References
     ----------
-    Bellec et al. (2018) NeurIPS 31, eq. 1 (their beta is `jump`); Benda & Herz (2003) Neural Comput. 15, 2523.
+    Bellec et al. (2018) NeurIPS 31; Benda & Herz (2003) Neural Comput. 15, 2523.
     """
 
     tau_m: float = param(20 * ms, unit="s", above=0, doc="membrane time constant")

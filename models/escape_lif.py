@@ -21,7 +21,7 @@ class EscapeLIF(Model):
 
     References
     ----------
-    Gerstner, Kistler, Naud & Paninski (2014) Neuronal Dynamics, eq. 9.5; Jolivet et al. (2006) J. Comput. Neurosci.
+    Gerstner, Kistler, Naud & Paninski (2014) Neuronal Dynamics, section 9.1; Jolivet et al. (2006) J. Comput. Neurosci.
     21, 35.
     """
 

@@ -41,7 +41,7 @@ class LIFAlpha(Model):
 
     References
     ----------
-    Rotter & Diesmann (1999) Biol. Cybern. 81, 381, section 3.2.
+    Rotter & Diesmann (1999) Biol. Cybern. 81, 381.
     """
 
     tau_m: float = param(20 * ms, unit="s", above=0, doc="membrane time constant")

@@ -24,7 +24,7 @@ class TwoCompartmentLIF(Model):
 
     References
     ----------
-    Urbanczik & Senn (2014) Neuron 81, 521, eqs. 1-3; error at the dendrite as in Sacramento et al. (2018) NeurIPS 31.
+    Urbanczik & Senn (2014) Neuron 81, 521; error at the dendrite as in Sacramento et al. (2018) NeurIPS 31.
     """
 
     tau_m: float = param(20 * ms, unit="s", above=0, doc="time constant of the soma without the dendrite")

@@ -193,10 +193,10 @@ def main() -> int:
     for model, weights in ON_GRID:
         rows += on_grid(model, weights)
     rows += escape()
-    print(f"{'case':22} {'metric':42} {'value':>12} {'tolerance':>10}")
+    print(f"{'case':22} {'metric':46} {'value':>12} {'tolerance':>10}")
     for r in rows:
         print(
-            f"{r['case']:22} {r['metric']:42} {r['value']:12.3g} {r['tolerance']:10.3g} {'ok' if r['pass'] else 'FAIL'}"
+            f"{r['case']:22} {r['metric']:46} {r['value']:12.3g} {r['tolerance']:10.3g} {'ok' if r['pass'] else 'FAIL'}"
         )
     if args.json:
         args.json.write_text(json.dumps(rows, indent=1))

@@ -160,9 +160,9 @@ def test_izhikevich_2007_fires_when_scipy_says():
     assert len(spikes) == len(expected) > 3
     # Euler is of first order.
     assert np.all(np.abs(spikes - expected) < 0.05 * ms * np.arange(1, len(spikes) + 1))
-    # The rheobase of the book's figure 8.12 lies between 50 and 60 pA.
-    assert len(stepped_spikes(model.replace(i_drive=50 * pA), 1.0, 0.1 * ms)) == 0
-    assert len(stepped_spikes(model.replace(i_drive=60 * pA), 1.0, 0.1 * ms)) > 0
+    # The rheobase is where the nullclines touch: (14 - 2)^2 / (4 0.7) = 51.4 pA.
+    assert len(stepped_spikes(model.replace(i_drive=51 * pA), 1.0, 0.1 * ms)) == 0
+    assert len(stepped_spikes(model.replace(i_drive=52.5 * pA), 1.0, 0.1 * ms)) > 0
 
 
 def test_rates_of_the_gates_have_their_limits_where_the_formulas_are_0_over_0():
