@@ -1,13 +1,19 @@
-"""Time the engine: nanoseconds per synaptic event, build and compile time, memory.
+"""Time the engines: nanoseconds per synaptic event, build and compile time, memory; beside other simulators.
 
 Each case runs in a process of its own, so that peak memory is the case's own. Times are medians of three stretches
 after a first one that compiles; cases follow one another, so compare rows of one run only.
+
+The reference networks (cuba, brunel, microcircuit) run on the grid engine, each stretch in a process of its own. With
+``--peers`` we and the others take turns (ours, peer, peer, ours, ...), `--rounds` times; run times are medians over
+rounds. The first round is cold for all: our cache and Brian2's project folder are empty, and the whole process of that
+round, from its start to the result, is the total. A ratio is peer / ours: above 1 we are faster.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
 import platform
 import subprocess
 import sys
@@ -18,7 +24,20 @@ from typing import Any
 
 import numpy as np
 
-CASES = ("lif-delta-1", "lif-delta-16", "lif-delta-all", "lif-exp-1", "stdp-dense", "mnist-step", "startup")
+OWN = ("lif-delta-1", "lif-delta-16", "lif-delta-all", "lif-exp-1", "stdp-dense", "mnist-step", "startup")
+REFERENCE = {
+    # Seconds of simulated time: enough for a run of a tenth of a second, and a minute at most for the slowest.
+    "cuba-4000": 1.0,
+    "cuba-20000": 1.0,
+    "cuba-100000": 0.5,
+    "brunel-12500": 0.2,
+    "brunel-stdp-12500": 0.2,
+    "microcircuit-0.1": 0.5,
+}
+CASES = (*OWN, *REFERENCE)
+WARM_UP = 0.05
+# From here on a peer is slow enough for one round to say what there is to say (s).
+LONG = 20.0
 
 
 def recurrent(case: str) -> Any:
@@ -157,8 +176,6 @@ assert len(Simulator(net).run(0.1, progress=False).spikes["cells"])
 
 def startup() -> dict[str, Any]:
     """A fresh process from its start to the first spikes of 100 neurons: with an empty cache, then with a full one."""
-    import os
-
     took = []
     with tempfile.TemporaryDirectory() as folder:
         for _ in range(3):
@@ -181,18 +198,205 @@ def startup() -> dict[str, Any]:
     }
 
 
+def reference(case: str) -> Any:
+    """The network of a case."""
+    from models import networks
+
+    name, _, size = case.rpartition("-")
+    if name == "cuba":
+        return networks.cuba(int(size) / 4000)
+    if name == "microcircuit":
+        return networks.microcircuit(float(size), float(size))
+    return {"brunel": networks.brunel, "brunel-stdp": networks.brunel_stdp}[name](int(size) // 5)
+
+
+def description(case: str) -> dict[str, Any]:
+    """What other simulators need to know of a network, in plain numbers (s, V)."""
+    from models import Poisson
+    from snn.connect import FixedInDegree
+
+    def plain(value: Any) -> Any:
+        if isinstance(value, float):
+            return value
+        kind = type(value).__name__.lower()
+        return [kind, *((value.low, value.high) if kind == "uniform" else (value.mean, value.sd))]
+
+    net = reference(case)
+    sources = {name for name, p in net.populations.items() if isinstance(p.model, Poisson)}
+    cells = [p for name, p in net.populations.items() if name not in sources]
+    return {
+        "seed": net.seed,
+        "before": WARM_UP,
+        "seconds": REFERENCE[case],
+        "model": type(cells[0].model).__name__,
+        "cells": [
+            {
+                "name": p.name,
+                "size": len(p),
+                "v": plain(p.init["v"]),
+                "params": {k: v for k, v in p.model.params().items() if k not in ("soft_reset", "r_m")},
+            }
+            for p in cells
+        ],
+        "background": [
+            {"target": p.target.name, "rate": p.source.model.rate, "weight": p.weight}
+            for p in net.projections.values()
+            if p.source.name in sources
+        ],
+        "projections": [
+            {
+                "source": p.source.name,
+                "target": p.target.name,
+                "connector": "in" if isinstance(p.connector, FixedInDegree) else "total",
+                "k": p.connector.k if isinstance(p.connector, FixedInDegree) else p.connector.n,
+                "weight": plain(p.weight),
+                "delay": plain(p.delay),
+                "port": p.port,
+                "rule": p.rule and p.rule.params(),
+            }
+            for p in net.projections.values()
+            if p.source.name not in sources
+        ],
+    }
+
+
+def grid_run(case: str) -> dict[str, Any]:
+    """Build, compile, and time one stretch of a reference network on the grid, its spikes recorded."""
+    from snn import Simulator, Spikes
+    from snn.engine import rows
+
+    bio, imported = REFERENCE[case], peak_mb()
+    began = time.perf_counter()
+    net = reference(case)
+    cells = [p for name, p in net.populations.items() if not name.startswith("background")]
+    how: dict[str, Any] = {"round_delays": True} if case.startswith("microcircuit") else {}
+    sim = Simulator(net, record=[Spikes(p) for p in cells], engine="grid", dt=1e-4, **how)
+    build_s = time.perf_counter() - began
+
+    def events() -> int:
+        return int(sum(g.count[rows.N_EVENTS] for g in sim.built.groups))
+
+    began = time.perf_counter()
+    sim.run(WARM_UP, progress=False)
+    compile_s = time.perf_counter() - began
+    before, began = events(), time.perf_counter()
+    spikes = sim.run(bio, progress=False).spikes
+    run_s, n_events = time.perf_counter() - began, events() - before
+    neurons = sum(len(p) for p in cells)
+    synapses = sum(p.n_synapses for p in sim.built.projections.values())
+    return {
+        "case": case,
+        "engine": "grid",
+        "threads": 1,
+        "neurons": neurons,
+        "synapses": synapses,
+        "bio_seconds": bio,
+        "synaptic_events": n_events,
+        "build_s": build_s,
+        "compile_s": compile_s,
+        "run_s": run_s,
+        "ns_per_event": 1e9 * run_s / max(1, n_events),
+        "peak_mb": peak_mb(),
+        "bytes_per_synapse": (peak_mb() - imported) * 2**20 / synapses,
+        "mean_rate_hz": sum(s.times.size for s in spikes.values()) / neurons / bio,
+    }
+
+
+def process(command: list[str], **how: Any) -> dict[str, Any]:
+    """Run a script; what it prints last, and how long the whole of it took. What went wrong, where it fails."""
+    began = time.perf_counter()
+    done = subprocess.run([sys.executable, *command], capture_output=True, text=True, **how)
+    total = time.perf_counter() - began
+    if done.returncode:
+        return {"failed": (done.stderr.strip().splitlines() or ["no message"])[-1]}
+    return {**json.loads(done.stdout.splitlines()[-1]), "total_s": total}
+
+
+def compare(case: str, peers: list[str], rounds: int) -> list[dict[str, Any]]:
+    """Rows of one case: ours, and one for each peer with our own of the same rounds."""
+    if not peers:
+        # As the other cases: with the kernels that are on disk, and no total.
+        own = [process([__file__, "--one", case]) for _ in range(rounds)]
+        return [median(own)]
+    told = json.dumps(description(case))
+    ours: list[dict[str, Any]] = []
+    theirs: dict[str, list[dict[str, Any]]] = {peer: [] for peer in peers}
+    with tempfile.TemporaryDirectory() as folder:
+        cold = {**os.environ, "NUMBA_CACHE_DIR": f"{folder}/numba"}
+        for _ in range(rounds):
+            ours.append(process([__file__, "--one", case], env=cold))
+            for peer, rows_ in theirs.items():
+                if rows_ and ("failed" in rows_[0] or rows_[0]["run_s"] > LONG):
+                    continue
+                script = str(Path(__file__).with_name("peers.py"))
+                rows_.append(process([script, peer, f"{folder}/{peer}"], input=told))
+    own = median(ours)
+    if "failed" in own:
+        return [own]
+    out = []
+    for peer, rows_ in theirs.items():
+        got = median(rows_)
+        row = {**own, "peer": peer, "peer_mode": got.get("failed") or got["peer_mode"]}
+        if "failed" not in got:
+            row |= {
+                "peer_version": got["version"],
+                "peer_run_s": got["run_s"],
+                "peer_total_s": got["total_s"],
+                "ratio_run": got["run_s"] / own["run_s"],
+                "ratio_total": got["total_s"] / own["total_s"],
+                "peer_mean_rate_hz": got["spikes"] / own["neurons"] / own["bio_seconds"],
+                "peer_rounds": got["rounds"],
+                "peer_run_s_all": got["run_s_all"],
+                "load_average": list(os.getloadavg()) if hasattr(os, "getloadavg") else None,
+            }
+        out.append(row)
+    return out
+
+
+def median(rounds: list[dict[str, Any]]) -> dict[str, Any]:
+    """The round with the middle run time; what is built and compiled when warm (the least), and cold (the first)."""
+    failed = [r for r in rounds if "failed" in r]
+    if failed:
+        return failed[0]
+    row = {**sorted(rounds, key=lambda r: r["run_s"])[(len(rounds) - 1) // 2]}
+    for part in ("build_s", "compile_s"):
+        if part in row:
+            row |= {part: min(r[part] for r in rounds), f"cold_{part}": rounds[0][part]}
+    return {**row, "total_s": rounds[0]["total_s"], "rounds": len(rounds), "run_s_all": [r["run_s"] for r in rounds]}
+
+
+def print_peer(r: dict[str, Any]) -> None:
+    """One line: we and a peer."""
+    if "peer_run_s" not in r:
+        print(f"  {r['peer']:8} did not run: {r['peer_mode']}", flush=True)
+        return
+    print(
+        f"  {r['peer']:8} run {r['peer_run_s']:.3f} s, ours {r['run_s']:.3f} s, ratio {r['ratio_run']:.2f}; "
+        f"cold total {r['peer_total_s']:.1f} s, ours {r['total_s']:.1f} s, ratio {r['ratio_total']:.2f}; "
+        f"rate {r['peer_mean_rate_hz']:.2f} Hz, ours {r['mean_rate_hz']:.2f} Hz; "
+        f"rounds {r['rounds']} and {r['peer_rounds']}; {r['peer_mode']}",
+        flush=True,
+    )
+
+
 def one(case: str) -> dict[str, Any]:
     """Measure one case in this process."""
     if case == "startup":
         return startup()
     if case == "mnist-step":
         return mnist_step()
+    if case in REFERENCE:
+        return grid_run(case)
     return free_run(case, 0.2 if case == "lif-delta-all" else 0.5)
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--cases", nargs="+", choices=CASES, default=CASES, metavar="CASE", help=", ".join(CASES))
+    parser.add_argument("--cases", nargs="+", choices=CASES, default=OWN, metavar="CASE", help=", ".join(CASES))
+    parser.add_argument(
+        "--peers", nargs="+", choices=("brian2", "nest"), default=[], help="simulators to run beside us"
+    )
+    parser.add_argument("--rounds", type=int, default=3, help="processes for each reference network (default 3)")
     parser.add_argument("--json", type=Path, help="file for the rows")
     parser.add_argument("--one", choices=CASES, help=argparse.SUPPRESS)
     args = parser.parse_args()
@@ -204,20 +408,27 @@ def main() -> int:
     print(
         f"{platform.machine()}, Python {platform.python_version()}, numba {numba.__version__}, numpy {np.__version__}"
     )
-    print(f"{'case':14} {'events':>11} {'build s':>8} {'compile s':>9} {'run s':>8} {'ns/event':>9} {'peak MB':>8}")
+    print(f"{'case':17} {'events':>11} {'build s':>8} {'compile s':>9} {'run s':>8} {'ns/event':>9} {'peak MB':>8}")
     found = []
     for case in args.cases:
-        done = subprocess.run([sys.executable, __file__, "--one", case], check=True, capture_output=True, text=True)
-        r = json.loads(done.stdout.splitlines()[-1])
-        found.append(r)
+        known = case in REFERENCE
+        made = compare(case, args.peers, args.rounds) if known else [process([__file__, "--one", case])]
+        r = made[0]
+        if "failed" in r:
+            raise SystemExit(f"{case}: {r['failed']}")
+        found += made
         print(
-            f"{case:14} {r['synaptic_events']:11d} {r['build_s']:8.2f} {r['compile_s']:9.2f} {r['run_s']:8.3f} "
+            f"{case:17} {r['synaptic_events']:11d} {r['build_s']:8.2f} {r['compile_s']:9.2f} {r['run_s']:8.3f} "
             f"{r['ns_per_event']:9.2f} {r['peak_mb']:8.0f}",
             flush=True,
         )
-    print("startup: compile s is a fresh process with an empty cache, run s one with a full cache")
-    if args.json:
-        args.json.write_text(json.dumps(found, indent=1))
+        for row in made if known and args.peers else ():
+            print_peer(row)
+        if args.json:
+            # After each case: a long run that is stopped keeps what it has.
+            args.json.write_text(json.dumps(found, indent=1))
+    if "startup" in args.cases:
+        print("startup: compile s is a fresh process with an empty cache, run s one with a full cache")
     return 0
 
 

@@ -1,0 +1,210 @@
+"""The networks of ``benchmark.py`` in other simulators: a description of a network in, times and rates out, as JSON.
+
+``python scripts/peers.py brian2 FOLDER < description.json``. It is run in a process of its own, and imports nothing of
+ours, so that a simulator is charged for its own work only. All run on one thread in steps of 0.1 ms:
+
+- brian2: C++ standalone in FOLDER, exact integration. Cells are one group; projections that share weight and delay, or
+  that have drawn ones, are one `Synapses`, sorted by source, which is the order in which Brian2 reads them fastest.
+- nest: iaf_psc_delta or iaf_psc_exp, populations and projections as described; a delay of 0 becomes its least, 0.1 ms,
+  which is the step in which Brian2 and we deliver it too.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from typing import Any
+
+import numpy as np
+
+DT = 1e-4
+
+
+def spread(value: Any, n: int, rng: np.random.Generator) -> Any:
+    """Start values: one number, or ["uniform", low, high], or ["normal", mean, sd]."""
+    if isinstance(value, float):
+        return value
+    return getattr(rng, value[0])(*value[1:], n)
+
+
+def brian2_run(net: dict[str, Any], folder: str) -> dict[str, Any]:
+    """Run in C++ standalone mode; a folder that holds the same project already is not compiled again."""
+    import brian2 as b
+
+    b.set_device("cpp_standalone", directory=folder, build_on_run=False)
+    # One compiler for each core; Brian2 would start all its files at once.
+    b.prefs.devices.cpp_standalone.extra_make_args_unix = [f"-j{os.cpu_count() or 1}"]
+    b.defaultclock.dt = DT * b.second
+    b.seed(net["seed"])
+    rng = np.random.default_rng(net["seed"])
+    cells = net["cells"]
+    sizes = np.array([c["size"] for c in cells])
+    first = dict(zip([c["name"] for c in cells], np.r_[0, np.cumsum(sizes)[:-1]], strict=True))
+    size = dict(zip(first, sizes, strict=True))
+    pop = np.repeat(np.arange(len(cells)), sizes)
+    number = dict(zip(first, range(len(cells)), strict=True))
+    n, p = int(sizes.sum()), cells[0]["params"]
+
+    names = {k: v * (b.second if k.startswith("t") else 1) for k, v in p.items() if k != "drive"}
+    if net["model"] == "LIF":
+        equations = "dv/dt = (v_rest + drive - v) / tau_m : 1 (unless refractory)\ndrive : 1 (constant)"
+        port = {"exc": "v", "inh": "v"}
+    else:
+        equations = """dv/dt = (v_rest + drive - v + i_exc + i_inh) / tau_m : 1 (unless refractory)
+                       di_exc/dt = -i_exc / tau_exc : 1
+                       di_inh/dt = -i_inh / tau_inh : 1
+                       drive : 1 (constant)"""
+        port = {"exc": "i_exc", "inh": "i_inh"}
+    group = b.NeuronGroup(
+        n,
+        equations,
+        threshold="v >= v_thresh",
+        reset="v = v_reset",
+        refractory="t_ref",
+        method="exact",
+        namespace=names,
+    )
+    group.v = np.concatenate([np.broadcast_to(spread(c["v"], c["size"], rng), c["size"]) for c in cells])
+    group.drive = np.array([c["params"]["drive"] for c in cells])[pop]
+
+    # Projections by what one `Synapses` can share.
+    shared: dict[Any, list[dict[str, Any]]] = {}
+    for proj in net["projections"]:
+        drawn = isinstance(proj["weight"], list)
+        key = (proj["port"], bool(proj["rule"]), *(("drawn",) if drawn else (proj["weight"], proj["delay"])))
+        shared.setdefault(key, []).append(proj)
+    objects: list[Any] = [group]
+    for (name, plastic, *_), projections in shared.items():
+        pairs = []
+        for proj in projections:
+            s, t, k = proj["source"], proj["target"], proj["k"]
+            total = k * size[t] if proj["connector"] == "in" else k
+            post = np.repeat(np.arange(size[t]), k) if proj["connector"] == "in" else rng.integers(0, size[t], total)
+            pairs.append((first[s] + rng.integers(0, size[s], total)) * n + first[t] + post)
+        both = np.sort(np.concatenate(pairs))
+        i, j = both // n, both % n
+        one = projections[0]
+        target = port[name]
+        if plastic:
+            r = one["rule"]
+            syn = b.Synapses(
+                group,
+                group,
+                """w : 1
+                   dx/dt = -x / tau_plus : 1 (event-driven)
+                   dy/dt = -y / tau_minus : 1 (event-driven)""",
+                on_pre=f"{target}_post += w; w = clip(w - a_minus * y, w_min, w_max); x += 1",
+                on_post="w = clip(w + a_plus * x, w_min, w_max); y += 1",
+                delay={"pre": one["delay"] * b.second},
+                namespace={k: v * (b.second if k.startswith("t") else 1) for k, v in r.items()},
+            )
+            syn.connect(i=i, j=j)
+            syn.w = one["weight"]
+        elif isinstance(one["weight"], list):
+            syn = b.Synapses(group, group, "w : 1 (constant)", on_pre=f"{target}_post += w")
+            syn.connect(i=i, j=j)
+            values = {}
+            for what in ("weight", "delay"):
+                mean, sd = np.zeros((len(cells),) * 2), np.zeros((len(cells),) * 2)
+                for proj in projections:
+                    at = number[proj["source"]], number[proj["target"]]
+                    mean[at], sd[at] = proj[what][1:3]
+                values[what] = rng.normal(mean[pop[i], pop[j]], sd[pop[i], pop[j]])
+            # A normal weight beyond ten s.d. does not occur; delays below one step are few, and set to it.
+            syn.w = values["weight"]
+            syn.delay = np.maximum(values["delay"], DT) * b.second
+        else:
+            syn = b.Synapses(group, group, on_pre=f"{target}_post += {one['weight']!r}", delay=one["delay"] * b.second)
+            syn.connect(i=i, j=j)
+        objects.append(syn)
+    alike: dict[Any, list[dict[str, Any]]] = {}
+    for source in net["background"]:
+        alike.setdefault((source["rate"], source["weight"]), []).append(source)
+    for (rate, weight), sources in alike.items():
+        # 1000 inputs stand for any number: PoissonInput adds a binomial number of them.
+        onto = [group] if len(sources) == len(cells) else [
+            group[first[s["target"]] : first[s["target"]] + size[s["target"]]] for s in sources
+        ]  # fmt: skip
+        for part in onto:
+            objects.append(b.PoissonInput(part, port["exc"], 1000, rate / 1000 * b.Hz, weight=weight))
+    monitor = b.SpikeMonitor(group)
+    network = b.Network(*objects, monitor)
+    network.run(net["before"] * b.second)
+    network.run(net["seconds"] * b.second)
+    b.device.build(directory=folder, compile=True, run=True)
+    spikes = int((np.asarray(monitor.t / b.second) >= net["before"] - 0.5 * DT).sum())
+    mode = "C++ standalone, 1 thread"
+    return {"peer_mode": mode, "run_s": float(b.device._last_run_time), "spikes": spikes, "version": b.__version__}
+
+
+def nest_run(net: dict[str, Any], folder: str) -> dict[str, Any]:
+    """Run in NEST; the first stretch warms up."""
+    import time
+
+    import nest
+
+    nest.set_verbosity("M_ERROR")
+    nest.ResetKernel()
+    nest.set(resolution=DT * 1e3, local_num_threads=1, rng_seed=net["seed"])
+    rng = np.random.default_rng(net["seed"])
+    delta = net["model"] == "LIF"
+    pops = {}
+    for c in net["cells"]:
+        p = {k: v * 1e3 for k, v in c["params"].items()}  # ms, mV
+        # With C_m = tau_m (in pF and ms) a current of 1 pA is a drive of 1 mV.
+        params = {
+            "C_m": p["tau_m"], "tau_m": p["tau_m"], "E_L": p["v_rest"], "V_th": p["v_thresh"], "V_reset": p["v_reset"],
+            "t_ref": p["t_ref"], "I_e": p["drive"],
+        }  # fmt: skip
+        if not delta:
+            params |= {"tau_syn_ex": p["tau_exc"], "tau_syn_in": p["tau_inh"]}
+        pop = nest.Create("iaf_psc_delta" if delta else "iaf_psc_exp", c["size"], params=params)
+        pop.V_m = np.broadcast_to(spread(c["v"], c["size"], rng) * 1e3, c["size"])
+        pops[c["name"]] = pop
+    for source in net["background"]:
+        generator = nest.Create("poisson_generator", params={"rate": source["rate"]})
+        nest.Connect(generator, pops[source["target"]], syn_spec={"weight": source["weight"] * 1e3, "delay": 1.5})
+    for proj in net["projections"]:
+        degree = {"rule": "fixed_indegree", "indegree": proj["k"]}
+        total = {"rule": "fixed_total_number", "N": proj["k"]}
+        syn: dict[str, Any] = {"synapse_model": "static_synapse"}
+        if isinstance(proj["weight"], list):
+            (_, w, w_sd), (_, d, d_sd) = proj["weight"], proj["delay"]
+            low, high = (0.0, np.inf) if w > 0 else (-np.inf, 0.0)
+            syn["weight"] = nest.math.redraw(nest.random.normal(w * 1e3, w_sd * 1e3), min=low, max=high)
+            syn["delay"] = nest.math.redraw(nest.random.normal(d * 1e3, d_sd * 1e3), min=DT * 1e3, max=np.inf)
+        else:
+            syn["weight"], syn["delay"] = proj["weight"] * 1e3, max(proj["delay"], DT) * 1e3
+        if proj["rule"]:
+            r = proj["rule"]
+            w_max = r["w_max"]
+            model = f"stdp_{proj['source']}_{proj['target']}"
+            lam = r["a_plus"] / w_max
+            nest.CopyModel(
+                "stdp_synapse_hom", model,
+                {"tau_plus": r["tau_plus"] * 1e3, "lambda": lam, "alpha": r["a_minus"] / r["a_plus"],
+                 "mu_plus": 0.0, "mu_minus": 0.0, "Wmax": w_max * 1e3},
+            )  # fmt: skip
+            pops[proj["target"]].tau_minus = r["tau_minus"] * 1e3
+            syn["synapse_model"] = model
+        nest.Connect(pops[proj["source"]], pops[proj["target"]], degree if proj["connector"] == "in" else total, syn)
+    recorder = nest.Create("spike_recorder")
+    for pop in pops.values():
+        nest.Connect(pop, recorder)
+    nest.Simulate(net["before"] * 1e3)
+    before = recorder.n_events
+    began = time.perf_counter()
+    nest.Simulate(net["seconds"] * 1e3)
+    run_s = time.perf_counter() - began
+    return {
+        "peer_mode": "1 thread", "run_s": run_s, "spikes": int(recorder.n_events - before), "version": nest.__version__,
+    }  # fmt: skip
+
+
+PEERS = {"brian2": brian2_run, "nest": nest_run}
+
+
+if __name__ == "__main__":
+    found = PEERS[sys.argv[1]](json.load(sys.stdin), sys.argv[2])
+    print("\n" + json.dumps(found))
