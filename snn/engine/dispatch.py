@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from .jit import kernel, specialise
+from .jit import inlined, specialise
 from .types import Fields, PluginType
 
 
@@ -28,7 +28,7 @@ def by_kind(**implementations: Callable[..., Any]) -> Callable[..., Any]:
     def _choose(first, *rest):
         name = first.kind
         if name not in compiled:
-            compiled[name] = kernel(implementations[name])
+            compiled[name] = inlined(implementations[name])
         function = compiled[name]
         return lambda first, *rest: function(first, *rest)
 
@@ -65,7 +65,7 @@ def with_hooks(*names: str) -> Callable[[Any], Any]:
             if any(hasattr(g.rule, name) for name in names):
                 function(g, *args)
 
-        compiled = kernel(function)
+        compiled = inlined(function)
 
         @specialise(call)
         def _call(g, *args):

@@ -22,6 +22,16 @@ def kernel(function: Any) -> Any:
     return njit(no_cpython_wrapper=True, no_cfunc_wrapper=True, **OPTIONS)(function)
 
 
+def inlined(function: Any) -> Any:
+    """Compile a function so that it becomes part of every kernel that calls it.
+
+    Left to itself, the first process, which has compiled such a function on its own before, calls that version of it
+    from its kernels; only later processes, which read the kernels from disk, run the version that was merged into them
+    (measured: 14 against 1 ns for a step of LIFExp, whose exponentials then leave the loop over cells).
+    """
+    return njit(no_cpython_wrapper=True, no_cfunc_wrapper=True, forceinline=True, **OPTIONS)(function)
+
+
 def callable_kernel(function: Any) -> Any:
     """The same function so that Python can call it too, for tests."""
     return njit(**OPTIONS)(getattr(function, "py_func", function))

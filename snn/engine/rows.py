@@ -24,9 +24,9 @@ from .cells import (
     project,
 )
 from .dispatch import Kind, by_kind, hook, with_hooks
-from .jit import entry, kernel, specialise
+from .jit import entry, inlined, kernel, specialise
 from .prefetch import prefetch
-from .stepped import receive
+from .stepped import OWN, receive
 from .types import decays, view
 
 DENSE, SPARSE = Kind("dense"), Kind("sparse")
@@ -171,7 +171,7 @@ def _sparse_one(b, g, lr, t, e):
             predict(e, b.g0 + j, one_crossing(b, j, t, e))
 
 
-@kernel
+@inlined
 def _begin_row(b, g, t, e):
     """The factors of this arrival, shared by every synapse of the row."""
     project(b, t, e)
@@ -179,7 +179,7 @@ def _begin_row(b, g, t, e):
         b.add[k] = b.gains[g.port, k] / b.f[k]
 
 
-@kernel
+@inlined
 def _many_reach(b, j, w, t, e):
     x, add = b.x, b.add
     for k in range(n_modes(b)):
@@ -253,27 +253,31 @@ def _sparse_closed(b, g, lr, t, e):
 
 def _dense_grid(b, g, lr, t, e):
     lo, n = g.ptr[lr], g.ptr[lr + 1] - g.ptr[lr]
-    if g.w_kind == BY_SYNAPSE:
-        w = g.w[lo : lo + n]
-        for k in range(n):
-            receive(b, k, g.port, float(w[k]), e)
-    else:
-        add = row_weight(g, lr)
-        for k in range(n):
-            receive(b, k, g.port, add, e)
+    model, fields, states, port, tick = b.model, b.fields, b.states, g.port, e.tick
+    until, own = b.until, b.input == OWN
+    by_synapse = g.w_kind == BY_SYNAPSE
+    w = g.w[lo : lo + n] if by_synapse else g.w
+    add = 0.0 if by_synapse else row_weight(g, lr)
+    for k in range(n):
+        if by_synapse:
+            add = float(w[k])
+        receive(model, view(fields, states, k, ()), k, port, add, own and until[k] > tick)
 
 
 def _sparse_grid(b, g, lr, t, e):
     lo, hi = g.ptr[lr], g.ptr[lr + 1]
-    tgt, port = g.tgt[lo:hi], g.port
-    if g.w_kind == BY_SYNAPSE:
-        w = g.w[lo:hi]
-        for k in range(tgt.size):
-            receive(b, tgt[k], port, float(w[k]), e)
-    else:
-        add = row_weight(g, lr)
-        for k in range(tgt.size):
-            receive(b, tgt[k], port, add, e)
+    # Whatever the row shares is read once: stores to the states might change it, as far as the compiler knows.
+    model, fields, states, port, tick = b.model, b.fields, b.states, g.port, e.tick
+    until, own = b.until, b.input == OWN
+    tgt = g.tgt[lo:hi]
+    by_synapse = g.w_kind == BY_SYNAPSE
+    w = g.w[lo:hi] if by_synapse else g.w
+    add = 0.0 if by_synapse else row_weight(g, lr)
+    for k in range(tgt.size):
+        j = tgt[k]
+        if by_synapse:
+            add = float(w[k])
+        receive(model, view(fields, states, j, ()), j, port, add, own and until[j] > tick)
 
 
 _deliver_dense = by_kind(one=_dense_one, three=_dense_many, many=_dense_many, closed=_dense_closed, grid=_dense_grid)
@@ -475,7 +479,7 @@ def _row_on_pre(g, lr, pre, t, e):
     _choose_on_pre(g, lr, pre, decays(g.taus_post, t - g.t0), t, e)
 
 
-@kernel
+@inlined
 def _arrive(g, lr, t, e):
     """A spike reaches a row: catch up with post spikes, then deliver its weights as they are now."""
     _settle(g, lr)
@@ -523,7 +527,7 @@ def _learn_post(g, j, t):
     _post_spike(g.rule, view(g.f_post, g.post, j, decays(g.taus_post, dt)), t)
 
 
-@kernel
+@inlined
 def _look_ahead(g, later, soon):
     """Begin to load where a later row lies, and the synapses of one that is due soon."""
     if later >= g.r0 and later < g.r1:
@@ -536,7 +540,7 @@ def _look_ahead(g, later, soon):
             prefetch(g.w, lo)
 
 
-@kernel
+@inlined
 def _run(g, e, first, limit):
     """Serve the arrivals of this window from number `first` on, while they are this group's and nothing else is due."""
     r0, r1 = g.r0, g.r1

@@ -13,7 +13,7 @@ import numpy as np
 
 from .cells import RESET, copy_all, next_spike, restart_source
 from .dispatch import Kind
-from .jit import entry, kernel, specialise
+from .jit import entry, inlined, kernel, specialise
 from .rng import gaussian, poisson, tabled, uniform_u64
 from .types import PluginType, at, view
 
@@ -78,7 +78,7 @@ def _save(to, states, j):
     return keep
 
 
-@kernel
+@inlined
 def _release(b, e):
     """Forget the cells whose refractory time is over, and save the others."""
     n = 0
@@ -91,7 +91,7 @@ def _release(b, e):
     b.n_held = n
 
 
-@kernel
+@inlined
 def _move(b, e):
     """Move every cell by one tick; those that are held by their own method."""
     states, model, dt = b.states, b.model, e.h
@@ -118,7 +118,7 @@ def _fire(b, e, j):
         save(b.saved, b.states, j)
 
 
-@kernel
+@inlined
 def _thresholds(b, e):
     """Collect the cells that fire; those at rest are passed in pieces, at vector speed."""
     states, model = b.states, b.model
@@ -138,7 +138,7 @@ def _thresholds(b, e):
                     _fire(b, e, j)
 
 
-@kernel
+@inlined
 def _escape(b, e):
     """Collect the cells that fire by chance: with probability 1 - exp(-hazard dt)."""
     for j in range(b.g1 - b.g0):
@@ -150,7 +150,7 @@ def _escape(b, e):
             _fire(b, e, j)
 
 
-@kernel
+@inlined
 def _set_back(b, e):
     """Reset the cells that have fired, and undo what arrivals have done to those that are held."""
     if b.input == LOST:
@@ -205,29 +205,31 @@ def grid_source(b, e, op, j, t):
     return 0.0
 
 
-@kernel
-def receive(b, j, port, w, e):
-    """An arrival of weight w at neuron j."""
-    cell = view(b.fields, b.states, j, ())
-    if b.input == OWN and b.until[j] > e.tick:
-        at(b.model, j).receive_held(cell, port, w)
+@inlined
+def receive(model, cell, j, port, w, held):
+    """An arrival of weight w at neuron j, which may be held."""
+    if held:
+        at(model, j).receive_held(cell, port, w)
     else:
-        at(b.model, j).receive(cell, port, w)
+        at(model, j).receive(cell, port, w)
 
 
 @entry
 def drizzle(b, e, op, j, t):
     """Poisson arrivals of one weight at every cell of a block, from their number in each tick."""
     if op == RAIN:
-        target, cumulated, guide, mean, port, weight = b.target, b.cumulated, b.guide, b.mean, b.port, b.weight
+        cumulated, guide, mean, port, weight, tick = b.cumulated, b.guide, b.mean, b.port, b.weight, e.tick
+        model, fields, states, key = b.target.model, b.target.fields, b.target.states, b.key[0]
+        until, own = b.target.until, b.target.input == OWN
+        counts = e.counts[b.g0 : b.g1]
         total = 0
-        for k in range(target.g1 - target.g0):
-            u = uniform_u64(b.key[0] + np.uint64(k), e.tick)
+        for k in range(counts.size):
+            u = uniform_u64(key + np.uint64(k), tick)
             n = poisson(u, mean[k]) if mean.size > 1 else tabled(u, cumulated, guide)
+            counts[k] += n
+            total += n
             if n > 0:
-                e.counts[b.g0 + k] += n
-                total += n
-                receive(target, k, port, n * weight, e)
+                receive(model, view(fields, states, k, ()), k, port, n * weight, own and until[k] > tick)
         b.count[0] += total
         b.count[1] += total
     return 0.0

@@ -31,7 +31,7 @@ from numba.extending import (
 
 from ..plugin import Plugin
 from .digest import methods, plugin_digest, reached
-from .jit import OPTIONS, kernel, specialise
+from .jit import OPTIONS, inlined, specialise
 
 # ---------------------------------------------------------------------------------------------- plugin instances
 
@@ -73,7 +73,7 @@ def _compiled(function: pytypes.FunctionType, done: dict[int, Any]) -> Any:
     twin = pytypes.FunctionType(
         code, {**function.__globals__, **names}, function.__name__, function.__defaults__, closure
     )
-    done[id(function)] = kernel(twin)
+    done[id(function)] = inlined(twin)
     return done[id(function)]
 
 
