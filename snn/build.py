@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from .connect import OneToOne, Synapses, expand
-from .engine import cells, exact, rows, stepped
+from .engine import cells, rows, stepped
 from .engine.jit import bind
 from .engine.rng import poisson_table
 from .engine.struct import Links, Struct, table
@@ -205,7 +205,7 @@ class Built:
 
     def settle(self) -> None:
         """Bring every weight up to date."""
-        self.call(exact.each_group, rows.SETTLE, 0.0)
+        self.links[1].every(rows.SETTLE)
 
 
 def _spread(value: Any, n: int) -> np.ndarray:
@@ -813,4 +813,4 @@ def grow(built: Built) -> None:
 
 def start(built: Built) -> None:
     """Draw the first spike of every source."""
-    built.call(exact.each_block, cells.RESET, 0)
+    built.links[0].every(cells.RESET)

@@ -286,16 +286,4 @@ def advance(e, engine, op, i, stop):
         e.n_src = 0
 
 
-@entry
-def each_group(e, op, t):
-    """Compiled entry of :func:`every_group`."""
-    every_group(e, op, t)
-
-
-@entry
-def each_block(e, op, i):
-    """Compiled entry of :func:`every_block`."""
-    every_block(e, op, i)
-
-
-__all__ = ["DONE", "FLUSH", "GROW", "WATCH", "advance", "each_block", "each_group"]
+__all__ = ["DONE", "FLUSH", "GROW", "WATCH", "advance"]

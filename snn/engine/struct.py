@@ -11,6 +11,7 @@ plugins as their parameters, structs as an address, tags in none.
 
 from __future__ import annotations
 
+import ctypes
 import hashlib
 from typing import Any
 
@@ -40,6 +41,9 @@ from .types import FIELD, Fields, FieldsType, PluginType, plugin_type
 COMPILED = not config.DISABLE_JIT
 _WORD = ir.IntType(64)
 _BYTES = ir.IntType(8).as_pointer()
+_KERNEL = ctypes.CFUNCTYPE(
+    ctypes.c_double, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64, ctypes.c_double
+)
 
 
 class StructType(types.Type):
@@ -273,11 +277,20 @@ class Links:
             entry_address(f, (s.type_, engine.type_, types.int64, types.int64, types.float64))
             for f, s in zip(functions, structs, strict=True)
         ]
-        self.alive = structs
+        self.alive, self.engine, self._called = structs, engine, kernels
         self.kernels, self.structs = table(len(structs)), table(len(structs))
         for k, struct in enumerate(structs):
             self.kernels[k] = kernels[k]
             self.structs[k] = struct.address if COMPILED else struct
+
+
+    def every(self, op: int, i: int = 0, t: float = 0.0) -> None:
+        """Let every struct do something, called from Python."""
+        for kernel, struct in zip(self._called, self.alive, strict=True):
+            if COMPILED:
+                _KERNEL(kernel)(struct.address, self.engine.address, op, i, t)
+            else:
+                kernel(struct, self.engine, op, i, t)
 
 
 def table(n: int) -> Any:
