@@ -24,7 +24,7 @@ COSTS = {
     (PairSTDP, "on_post"): ("update", {"exp": 1}, {"mul": 2, "add": 2, "f": 1, "w_read": 1, "w_write": 1}),
     (PairSTDP, "pre_spike"): ("trace", {"exp": 1, "mul": 2, "add": 1, "n": 2}, {}),
     (PairSTDP, "post_spike"): ("trace", {"exp": 1, "mul": 2, "add": 1, "n": 2}, {}),
-    # psi: two adds, a product of parameters, a division that costs as much as an exponential, a square.
+    # psi: two adds, a division that costs as much as an exponential, a square; v is scaled.
     (ThreeFactor, "on_pre"): ("trace", {"mul": 2, "exp": 2}, {"add": 4, "mul": 4, "exp": 1, "s": 2, "f": 3}),
     (ThreeFactor, "pre_spike"): ("trace", {"exp": 1, "mul": 1, "add": 1, "n": 2}, {}),
     (ThreeFactor, "post_spike"): ("trace", {"add": 1, "n": 2}, {}),
