@@ -103,7 +103,6 @@ class Simulator:
         Which comes first for plasticity when a spike arrives at the instant at which its target fires.
     window : float, s, optional
         Length of the engine's windows; the default suits the delays. It changes no result beyond rounding.
-
     engine : {"auto", "exact", "grid"}
         "exact": continuous time, for models with a closed form. "grid": time steps, for any model. "auto" picks exact
         where every model allows it; `engine` and `engine_reason` of the simulator say what was picked and why.

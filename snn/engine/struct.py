@@ -264,11 +264,6 @@ def _struct_setattr(context: Any, builder: Any, sig: Any, args: Any, attr: str) 
 # ------------------------------------------------------------------------------------------------ calls by address
 
 
-def kernel_signature(struct: Struct, engine: Struct) -> tuple[Any, ...]:
-    """What every kernel takes: its own struct, the engine's, an operation, an index and a time; it returns a float."""
-    return (struct.type_, engine.type_, types.int64, types.int64, types.float64)
-
-
 class Links:
     """Addresses of kernels and of their structs, in the order in which the driver numbers them."""
 
