@@ -11,7 +11,7 @@ import numpy as np
 from snn.connect import all_to_all
 from snn.errors import NetworkError
 from snn.network import Network, Population, Projection
-from snn.plugin import Credit, Rule
+from snn.plugin import Credit, Model, Rule
 from snn.random import Distribution, normal
 from snn.simulator import Presentations, Simulator
 from snn.units import ms
@@ -21,7 +21,89 @@ from .readout import Readout
 from .sources import Latency
 
 
-class LatencyClassifier:
+def hidden_layers(net: Network, cell: Model, sizes: Sequence[int]) -> list[Population]:
+    """Populations "hidden", "hidden2", ... of these sizes.
+
+    Raises
+    ------
+    NetworkError
+        If there is none.
+    """
+    if not sizes:
+        raise NetworkError("A classifier has at least one hidden layer; give sizes=(inputs, hidden, ..., classes).")
+    return [net.population("hidden" if k == 1 else f"hidden{k}", cell, n) for k, n in enumerate(sizes, 1)]
+
+
+class Classifier:
+    """A network that is shown samples and trained on them; its makers set the attributes.
+
+    Attributes
+    ----------
+    network : Network
+    sim : Simulator
+    inputs, readout : Population
+    labels : Population or None
+        Neurons that fire for the label while learning.
+    credit : Credit or None
+    duration, jitter : float, s
+    seed : int
+    """
+
+    network: Network
+    sim: Simulator
+    inputs: Population
+    readout: Population
+    labels: Population | None = None
+    credit: Credit | None = None
+    duration: float
+    jitter: float
+    seed: int
+
+    def fit(
+        self,
+        samples: Any,
+        labels: Any,
+        epochs: int,
+        meter: Any = None,
+        vary: Callable[[Any, np.random.Generator], Any] | None = None,
+    ) -> list[Presentations]:
+        """Train for some passes in random order; the learning rates fall to zero along half a cosine.
+
+        With `vary`, every pass shows vary(samples, rng) instead of the samples.
+        """
+        rng = np.random.Generator(np.random.Philox(self.seed))
+        start = {p.name: p.rule.params()["eta"] for p in self.network.projections.values() if p.rule is not None}
+        feedback_eta = getattr(self.credit, "eta", None)
+        passes = []
+        for epoch in range(epochs):
+            left = 0.5 * (1.0 + math.cos(math.pi * epoch / epochs))
+            for name, eta in start.items():
+                self.sim.set_rule(name, eta=eta * left)
+            if feedback_eta is not None:
+                self.credit.eta = feedback_eta * left  # type: ignore[union-attr]
+            order = rng.permutation(len(labels))
+            shown = samples if vary is None else vary(samples, rng)
+            passes.append(self.show(shown, labels, learn=True, order=order))
+            if meter is not None:
+                meter.update(epoch + 1)
+        return passes
+
+    def show(self, samples: Any, labels: Any = None, **how: Any) -> Presentations:
+        """Present samples; unless learn=True the jitter gives way to its mean. See :meth:`snn.Simulator.present`."""
+        learn = how.get("learn", False)
+        self.inputs.model.jitter, self.inputs.model.t_first = (self.jitter, 0.0) if learn else (0.0, self.jitter / 2)
+        return self.sim.present(
+            samples,
+            labels,
+            into=self.inputs,
+            readout=self.readout,
+            duration=self.duration,
+            labels_into=self.labels,
+            **{"learn": False, **how},
+        )
+
+
+class LatencyClassifier(Classifier):
     """n_in - n_hidden ... - n_out, trained online, one sample at a time, by any three-factor rule and credit pathway.
 
     Each input above `low` fires from a time on that is the earlier, the larger it is, every `period` until the
@@ -74,14 +156,9 @@ class LatencyClassifier:
         low: float = 0.1,
         jitter: float = 8 * ms,
     ) -> None:
-        if len(sizes) < 3:
-            raise NetworkError(f"LatencyClassifier.sizes is {tuple(sizes)}; give inputs, hidden layers and classes.")
         net = Network(seed)
         self.inputs = net.population("input", Latency(t_last=t_last, low=low, period=period), sizes[0])
-        self.hidden = [
-            net.population("hidden" if k == 1 else f"hidden{k}", LIF(tau_m=tau_m, soft_reset=True), n)
-            for k, n in enumerate(sizes[1:-1], 1)
-        ]
+        self.hidden = hidden_layers(net, LIF(tau_m=tau_m, soft_reset=True), sizes[1:-1])
         self.readout = net.population("readout", Readout(), sizes[-1])
         self.projections: list[Projection] = []
         below = self.inputs
@@ -103,40 +180,3 @@ class LatencyClassifier:
         self, net: Network, below: Population, above: Population, weight: Distribution, rule: Rule | None
     ) -> None:
         self.projections.append(net.connect(below, above, all_to_all(), weight=weight, rule=rule, dtype="float32"))
-
-    def fit(
-        self,
-        samples: Any,
-        labels: Any,
-        epochs: int,
-        meter: Any = None,
-        vary: Callable[[Any, np.random.Generator], Any] | None = None,
-    ) -> list[Presentations]:
-        """Train for some passes in random order; the learning rates fall to zero along half a cosine.
-
-        With `vary`, every pass shows vary(samples, rng) instead of the samples.
-        """
-        rng = np.random.Generator(np.random.Philox(self.seed))
-        start = {p.name: p.rule.params()["eta"] for p in self.network.projections.values() if p.rule is not None}
-        feedback_eta = getattr(self.credit, "eta", None)
-        passes = []
-        for epoch in range(epochs):
-            left = 0.5 * (1.0 + math.cos(math.pi * epoch / epochs))
-            for name, eta in start.items():
-                self.sim.set_rule(name, eta=eta * left)
-            if feedback_eta is not None:
-                self.credit.eta = feedback_eta * left  # type: ignore[union-attr]
-            order = rng.permutation(len(labels))
-            shown = samples if vary is None else vary(samples, rng)
-            passes.append(self.show(shown, labels, learn=True, order=order))
-            if meter is not None:
-                meter.update(epoch + 1)
-        return passes
-
-    def show(self, samples: Any, labels: Any = None, **how: Any) -> Presentations:
-        """Present samples; unless learn=True the jitter gives way to its mean. See :meth:`snn.Simulator.present`."""
-        learn = how.get("learn", False)
-        self.inputs.model.jitter, self.inputs.model.t_first = (self.jitter, 0.0) if learn else (0.0, self.jitter / 2)
-        return self.sim.present(
-            samples, labels, into=self.inputs, readout=self.readout, duration=self.duration, **{"learn": False, **how}
-        )

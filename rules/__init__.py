@@ -15,6 +15,7 @@ from .credit import (
     WeightMirror,
 )
 from .delta import Delta
+from .error_neurons import ErrorNeurons
 from .pair_stdp import PairSTDP
 from .three_factor import ThreeFactor
 
@@ -24,6 +25,7 @@ __all__ = [
     "FA",
     "PATHWAYS",
     "Delta",
+    "ErrorNeurons",
     "Frozen",
     "KolenPollack",
     "LocalReadout",

@@ -38,11 +38,11 @@ from typing import Any
 
 import numpy as np
 
-from .build import Built, BuiltProjection, NoRule
+from .build import Built, BuiltProjection, NoRule, resolve_rule
 from .engine import present, rows
 from .ledger import Ledger, joined
 from .network import CreditLink, Population
-from .plugin import Model
+from .plugin import Model, Rule
 from .tally import tally, tally_credit
 
 
@@ -171,9 +171,17 @@ def _count_link(ledger: Ledger, link: CreditLink, taught: dict[str, np.ndarray],
 def _count_projection(ledger: Ledger, name: str, p: BuiltProjection, counts: np.ndarray) -> None:
     """Delivery of spikes."""
     arrivals, events = int(counts[rows.N_ARRIVALS]), int(counts[rows.N_EVENTS])
-    target = p.projection.target
+    target, learner = p.projection.target, p.projection.teaches
     model = target.model
     assert isinstance(model, Model)
+    if learner is not None:
+        # Spikes of error neurons are the credit path; each carries a fixed weight to what a rule keeps of a neuron.
+        ledger.transport = joined(ledger.transport, "B fixed")
+        ledger.add("control", name, "queue", 2 * arrivals)
+        ledger.add("credit", name, "transport", events, p.weight.nbytes if p.weight.size > 1 else 4)
+        assert learner.rule is not None
+        _count_calls(ledger, name, "credit", resolve_rule(learner.rule, model), "on_teach", arrivals, events, p)
+        return
     modes = model.modes()
     leaks = modes is None or bool(np.isfinite(modes.taus).any())
     ledger.add("control", name, "queue", 2 * arrivals)
@@ -190,7 +198,6 @@ def _count_projection(ledger: Ledger, name: str, p: BuiltProjection, counts: np.
 def _count_rule(ledger: Ledger, name: str, p: BuiltProjection, counts: np.ndarray, presentations: int) -> None:
     """Plasticity."""
     n_rows, n_post = p.ptr.size - 1, len(p.projection.target)
-    syn_bytes = p.n_synapses * np.dtype(p.projection.dtype).itemsize
     traces = len(p.rule.states("pre")) * n_rows, len(p.rule.states("post")) * n_post
     ledger.add("trace", name, "state_rw", presentations * traces[0], 4 * n_rows)
     ledger.add("trace", name, "state_rw", presentations * traces[1], 4 * n_post)
@@ -207,16 +214,24 @@ def _count_rule(ledger: Ledger, name: str, p: BuiltProjection, counts: np.ndarra
     for hook, (phase, passes, synapses) in visits.items():
         if not p.rule.overrides(hook):
             continue
-        cost = tally(p.rule, hook)
-        from_post = hook in ("on_post", "post_spike")
-        near, far = (4 * n_post, 4 * n_rows) if from_post else (4 * n_rows, 4 * n_post)
-        for n, done in ((passes, cost.shared), (synapses, cost.each)):
-            for op in ("add", "mul", "exp"):
-                ledger.add(phase, name, op, n * done[op])
-            ledger.add(phase, name, "state_rw", n * done["near"], near)
-            ledger.add(phase, name, "state_rw", n * done["syn"], syn_bytes)
-            ledger.add(phase, name, "acc_rw", n * done["far"], far)
-            ledger.add(phase, name, "w_read", n * done["w_read"], syn_bytes)
-            ledger.add(phase, name, "w_write", n * done["w_write"], syn_bytes)
-        if cost.each["w_write"]:
+        if _count_calls(ledger, name, phase, p.rule, hook, passes, synapses, p):
             ledger.updates += synapses
+
+
+def _count_calls(
+    ledger: Ledger, name: str, phase: str, rule: Rule, hook: str, passes: int, synapses: int, p: BuiltProjection
+) -> bool:
+    """Passes of a hook along some synapses of a projection; whether it writes weights."""
+    cost = tally(rule, hook)
+    n_rows, n_post = 4 * (p.ptr.size - 1), 4 * len(p.projection.target)
+    near, far = (n_post, n_rows) if hook in ("on_post", "post_spike") else (n_rows, n_post)
+    syn_bytes = p.n_synapses * np.dtype(p.projection.dtype).itemsize
+    for n, done in ((passes, cost.shared), (synapses, cost.each)):
+        for op in ("add", "mul", "exp"):
+            ledger.add(phase, name, op, n * done[op])
+        ledger.add(phase, name, "state_rw", n * done["near"], near)
+        ledger.add(phase, name, "state_rw", n * done["syn"], syn_bytes)
+        ledger.add(phase, name, "acc_rw", n * done["far"], far)
+        ledger.add(phase, name, "w_read", n * done["w_read"], syn_bytes)
+        ledger.add(phase, name, "w_write", n * done["w_write"], syn_bytes)
+    return bool(cost.each["w_write"])

@@ -10,7 +10,7 @@ import numpy as np
 
 from .errors import NetworkError, ParameterError
 from .network import Network, Population
-from .plugin import Rule, check_unit
+from .plugin import Rule, Source, check_unit
 
 
 def duration_of(where: str, value: Any, plausible: float | None = None) -> float:
@@ -127,3 +127,12 @@ def rule_values(rule: Rule, projection: str, given: dict[str, Any]) -> dict[str,
             raise ParameterError(f"{where}: {name} is {value!r}; give one number.")
         checked[name] = rule.params_declared[name].check(f"{where}: {name}", value)
     return checked
+
+
+def encoder_of(population: Population) -> None:
+    """Refuse a population that cannot encode samples."""
+    if not isinstance(population.model, Source) or "x" not in population.model.states("cell"):
+        raise NetworkError(
+            f"present: population {population.name!r} has model {population.model!r}; give one with an encoder, "
+            "such as Latency or Rate."
+        )

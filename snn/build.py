@@ -91,6 +91,7 @@ def dry_run(plugin: Plugin) -> None:
             "post_spike": (_record(plugin, "post"), 0.0),
             "on_signal": (syn, pre, _record(plugin, "post"), 0.5, 0.0),
             "on_end": (syn, pre, _record(plugin, "post"), 0.0),
+            "on_teach": (_record(plugin, "post"), 0.5, 0.0),
             "gain": (_record(plugin, "post"), 0.0),
         }.items():
             if plugin.overrides(name):
@@ -704,7 +705,10 @@ def build(
         dry_run(rule)
         built, delay, first = _rows(projection, expand(projection, streams), rule, grid)
         built.group = len(groups)
-        groups.append(_group(built, by_name[projection.target.name], r0))
+        block = by_name[projection.target.name]
+        if projection.teaches is not None:
+            block = Struct(kind=rows.TEACHING, learner=groups[projections[projection.teaches.name].group])
+        groups.append(_group(built, block, r0))
         delays.append(delay)
         spans.append(
             (offset[projection.source.name] + np.arange(len(projection.source)), r0 + first[:-1], r0 + first[1:])

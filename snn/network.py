@@ -80,6 +80,8 @@ class Projection:
         In which the weights and the rule's synaptic states are kept.
     index : int
         Place in the order of declaration, which is also the order of simultaneous arrivals.
+    teaches : Projection or None
+        The projection whose rule takes the arrivals, in place of the target's port.
     """
 
     network: Network
@@ -93,6 +95,7 @@ class Projection:
     rule: Rule | None
     dtype: str
     index: int
+    teaches: Projection | None
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         raise NetworkError("A Projection belongs to a network. Make it with net.connect(source, target, connector).")
@@ -190,6 +193,7 @@ class Network:
         rule: Rule | None = None,
         name: str | None = None,
         dtype: str = "float64",
+        teaches: Projection | None = None,
     ) -> Projection:
         """Add synapses.
 
@@ -212,6 +216,9 @@ class Network:
             Unique in the network. Default: ``"source->target"``, numbered if taken.
         dtype : {"float64", "float32"}
             In which the weights and the rule's synaptic states are kept.
+        teaches : Projection, optional
+            A projection onto the same target whose rule has a method `on_teach`: spikes arrive there, at what the rule
+            keeps of each postsynaptic neuron, and leave the neuron itself alone. So error neurons teach synapses.
         """
         self._check_own("source", source)
         self._check_own("target", target)
@@ -241,6 +248,8 @@ class Network:
                         f"{type(rule).__name__}.{key} of {where} has {value.size} values; "
                         "give one number, as synapses share their rule's parameters."
                     )
+        if teaches is not None:
+            self._check_teaching(where, target, teaches, rule)
         if dtype not in ("float64", "float32"):
             raise ParameterError(f"dtype of {where} is {dtype!r}; give 'float64' or 'float32'.")
         if weight is None:
@@ -258,9 +267,28 @@ class Network:
             rule=rule,
             dtype=dtype,
             index=len(self.projections),
+            teaches=teaches,
         )
         self.projections[name] = made
         return made
+
+    def _check_teaching(self, where: str, target: Population, teaches: Any, rule: Rule | None) -> None:
+        if not isinstance(teaches, Projection) or self.projections.get(teaches.name) is not teaches:
+            raise NetworkError(f"teaches of {where} is {teaches!r}; give a projection of this network.")
+        if teaches.target is not target:
+            raise NetworkError(
+                f"{where} leads to {target.name!r} but teaches {teaches.name!r}, which leads to "
+                f"{teaches.target.name!r}. Both have to lead to the same population."
+            )
+        if teaches.rule is None or not teaches.rule.overrides("on_teach"):
+            raise NetworkError(
+                f"{where} teaches {teaches.name!r}, whose rule {teaches.rule!r} has no method on_teach. "
+                "Connect that with a rule that has one, such as ErrorNeurons."
+            )
+        if rule is not None:
+            raise NetworkError(
+                f"rule of {where} is {rule!r}; the weights of a projection that teaches are fixed. Leave it out."
+            )
 
     def credit(self, pathway: Credit, *, error: Population, to: Population) -> CreditLink:
         """Bring the error at one population to another as its learning signal.
@@ -340,6 +368,7 @@ class Network:
                     "port": p.port,
                     "rule": plain(p.rule),
                     "dtype": p.dtype,
+                    **({} if p.teaches is None else {"teaches": p.teaches.name}),
                 }
                 for name, p in self.projections.items()
             },
@@ -416,7 +445,8 @@ class Network:
         """Names along a cycle in which every projection may have delay 0, first = last; empty if there is none."""
         follows: dict[str, list[str]] = {name: [] for name in self.populations}
         for p in self.projections.values():
-            if isinstance(p.source.model, Model) and p.source.model.threshold and _may_be_zero(p.delay):
+            sends = isinstance(p.source.model, Model) and p.source.model.threshold
+            if sends and p.teaches is None and _may_be_zero(p.delay):
                 follows[p.source.name].append(p.target.name)
         cleared: set[str] = set()
         for start in follows:

@@ -295,6 +295,9 @@ class Rule(Plugin):
         target (`signal` is the target's).
     on_end(self, syn, pre, post, t)
         For each synapse when a presentation has ended.
+    on_teach(self, post, w, t)
+        When a spike arrives over a projection that teaches this one (``net.connect(..., teaches=...)``), once for each
+        of its synapses; `w` is that synapse's weight.
     gain(self, post, t)
         Optional: how much more the target fires for an input at the start of the presentation, as the rule estimates
         it. Credit pathways multiply a neuron's signal by it on the way to the layer below.

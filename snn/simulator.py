@@ -40,8 +40,11 @@ class Presentations:
     Attributes
     ----------
     outputs : (n, n_readout) float64
-        Potential of the readout at the end of each presentation.
+        Potential of the readout at the end of each presentation; of a readout that fires, its spike counts.
+    potentials : (n, n_readout) float64
+        The potentials in any case.
     predictions : (n,) int64
+        The largest output; among equal ones that of the highest potential.
     labels : (n,) int64 or None, in the order shown
     loss : (n,) float64
         Cross-entropy of softmax(outputs), nan without labels.
@@ -55,20 +58,21 @@ class Presentations:
     def __init__(
         self,
         outputs: np.ndarray,
+        potentials: np.ndarray,
         labels: np.ndarray | None,
         loss: np.ndarray,
         spikes: dict[str, int],
         events: int,
-        updates: int,
-        ledger: Any,
+        ledger: Ledger,
         seconds: float,
     ) -> None:
-        self.outputs, self.labels, self.loss, self.spikes = outputs, labels, loss, spikes
-        self.synaptic_events, self.weight_updates, self.ledger, self.seconds = events, updates, ledger, seconds
+        self.outputs, self.potentials, self.labels, self.loss, self.spikes = outputs, potentials, labels, loss, spikes
+        self.synaptic_events, self.weight_updates, self.ledger, self.seconds = events, ledger.updates, ledger, seconds
 
     @property
     def predictions(self) -> np.ndarray:
-        return self.outputs.argmax(axis=1)
+        best = self.outputs == self.outputs.max(axis=1, keepdims=True)
+        return np.where(best, self.potentials, -math.inf).argmax(axis=1)
 
     @property
     def accuracy(self) -> float:
@@ -387,6 +391,7 @@ class Simulator:
         duration: float,
         learn: bool = True,
         order: Any = None,
+        labels_into: Population | None = None,
         threads: int = 1,
         record: bool = False,
         progress: Any = False,
@@ -394,8 +399,9 @@ class Simulator:
         """Show samples one after the other in one compiled loop; learn after each of them.
 
         For each sample: every state and trace is reset, the sample's values become `x` of the encoder population
-        `into`, the network runs for `duration`, the readout's potentials are read, the error softmax(v) - onehot(label)
-        is formed, credit pathways carry it to their populations, and rules update.
+        `into`, the network runs for `duration`, the readout's potentials v are read (of a readout that fires, its spike
+        counts), the error softmax(v) - onehot(label) is formed, credit pathways carry it to their populations, and
+        rules update.
 
         Given spikes (:class:`~snn.plugin.GivenSpikes`) fire in each presentation, at their times within it. A
         source draws new random numbers in each presentation, and its own states start afresh.
@@ -411,6 +417,9 @@ class Simulator:
             False evaluates with frozen weights.
         order : (m,) array_like of int, optional
             Which samples to show, in which order; all of them once by default.
+        labels_into : Population, optional
+            Encoder, one neuron for each class, whose `x` is 1 for the label's and 0 for the others while learning, and
+            0 for all otherwise: for networks that learn from the label's spikes.
         threads : int
             Used for evaluation; the numbers are the same for any number.
         record : bool
@@ -426,11 +435,7 @@ class Simulator:
             )
         into = arguments.population_of("present: into", self.network, into)
         readout = arguments.population_of("present: readout", self.network, readout)
-        if not isinstance(into.model, Source) or "x" not in into.model.states("cell"):
-            raise NetworkError(
-                f"present: population {into.name!r} has model {into.model!r}; give one with an encoder, "
-                "such as Latency or Rate."
-            )
+        arguments.encoder_of(into)
         if isinstance(readout.model, Source):
             raise NetworkError(f"present: readout {readout.name!r} is a source; give a population that integrates.")
         duration = arguments.duration_of("present: duration", duration)
@@ -443,10 +448,17 @@ class Simulator:
         if learn and labels is None:
             raise ParameterError("present: learning needs labels; give them, or learn=False.")
         index = arguments.order_of(order, x.shape[0])
+        if labels_into is not None:
+            arguments.encoder_of(arguments.population_of("present: labels_into", self.network, labels_into))
+            if len(labels_into) != len(readout):
+                raise NetworkError(
+                    f"present: labels_into {labels_into.name!r} has {len(labels_into)} neurons, and readout "
+                    f"{readout.name!r} {len(readout)}; give one for each class."
+                )
 
         began = time.perf_counter()
         n = index.size
-        out, loss = np.zeros((n, len(readout))), np.full(n, math.nan)
+        out, potential, loss = np.zeros((n, len(readout))), np.zeros((n, len(readout))), np.full(n, math.nan)
         parts = 1 if learn or record else max(1, min(int(threads), n))
         bounds = np.linspace(0, n, parts + 1).astype(int)
         totals: list[_Counts] = []
@@ -457,17 +469,18 @@ class Simulator:
             before = _counts(built)
             built.refresh()
             e = built.engine
-            block = built.blocks[list(self.network.populations).index(into.name)]
             lesson = Lesson(len(readout))
             links = links_of(built, readout, lesson) if learn else Links([], [], e)
             driver = Links([exact.advance], [e], e)
             shown = Struct(
                 sample=lo, middle=0, rec_start=0, first=self.presented, readout=built.offset[readout.name],
                 duration=float(duration), learn=bool(learn), record=bool(record), n_links=len(links.alive),
-                x_start=block.start[list(into.model.states("cell")).index("x")], samples=x, labels=y, order=index,
-                out=out, loss=loss, error=lesson.error, wanted=lesson.wanted, label=lesson.label, reward=lesson.reward,
-                link_kernels=links.kernels, links=links.structs,
-                engine_kernels=driver.kernels, engines=driver.structs,
+                x_start=_encoded(built, into), samples=x, potential=potential, fired=np.zeros(len(readout), np.int64),
+                spiking=bool(getattr(readout.model, "threshold", False)),
+                label_start=np.zeros(0) if labels_into is None else _encoded(built, labels_into),
+                labels=y, order=index, out=out, loss=loss,
+                error=lesson.error, wanted=lesson.wanted, label=lesson.label, reward=lesson.reward,
+                link_kernels=links.kernels, links=links.structs, engine_kernels=driver.kernels, engines=driver.structs,
             )  # fmt: skip
             while shown.sample < hi:
                 why = built.call(presenting.present, shown, min(hi, shown.sample + 512))
@@ -511,17 +524,23 @@ class Simulator:
             name: int(fired[o : o + len(self.network.populations[name])].sum()) for name, o in self.built.offset.items()
         }
         events = int(sum(c[rows.N_EVENTS] for c in counts.values()))
-        updates = int(sum(c[rows.N_SIGNAL] + c[rows.N_ON_POST] for c in counts.values()))
         ledger = ledger_of(
             self.built, None, duration, fired=fired, counts=counts, taught=taught, presentations=n, learn=learn,
             readout=readout,
         )  # fmt: skip
         result = Presentations(
-            out, y[index] if y.size else None, loss, spikes, events, updates, ledger, time.perf_counter() - began
+            out, potential, y[index] if y.size else None, loss, spikes, events, ledger, time.perf_counter() - began
         )
         if record:
             result.spike_times = _by_population(recorded, self.built)  # type: ignore[attr-defined]
         return result
+
+
+def _encoded(built: Built, encoder: Population) -> np.ndarray:
+    """The values that an encoder starts each presentation with."""
+    block = built.blocks[list(built.network.populations).index(encoder.name)]
+    values: np.ndarray = block.start[list(encoder.model.states("cell")).index("x")]
+    return values
 
 
 _Counts = tuple[np.ndarray, dict[str, np.ndarray], dict[str, np.ndarray]]

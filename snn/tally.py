@@ -261,6 +261,7 @@ def tally(rule: Rule, hook: str) -> Tally:
         "post_spike": (post, t),
         "on_signal": (syn, pre, post, signal, t),
         "on_end": (syn, pre, post, t),
+        "on_teach": (post, _Number(0.5, _EACH, counts), t),
     }
     getattr(_Counted(rule), hook)(*arguments[hook])
     if hook == "on_signal":

@@ -201,10 +201,16 @@ def present(e, p, until):
         if p.middle == 0:
             reset_queues(e)
             copy(p.x_start, p.samples[shown])
+            if p.label_start.size > 0:
+                clear(p.label_start)
+                if p.learn:
+                    p.label_start[p.labels[shown]] = 1.0
             every_block(e, RESET, p.first + s)
             every_group(e, CLEAR, 0.0)
             for k in range(p.n_links):
                 invoke(p.link_kernels[k], p.links[k], e, BEGIN, p.first + s, 0.0)
+            for k in range(n_out):
+                p.fired[k] = e.counts[p.readout + k]
             p.rec_start = e.n_rec
             p.middle = 1
         why = invoke(p.engine_kernels[0], p.engines[0], e, 0, 0, p.duration)
@@ -214,7 +220,8 @@ def present(e, p, until):
         if why != DONE:
             return why
         for k in range(n_out):
-            p.out[s, k] = ask_block(e, p.readout + k, POTENTIAL, p.duration)
+            p.potential[s, k] = ask_block(e, p.readout + k, POTENTIAL, p.duration)
+            p.out[s, k] = e.counts[p.readout + k] - p.fired[k] if p.spiking else p.potential[s, k]
             error[k] = p.out[s, k]
         softmax(error)
         if p.labels.size > 0:

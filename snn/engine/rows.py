@@ -30,6 +30,8 @@ from .stepped import OWN, receive
 from .types import decays, view
 
 DENSE, SPARSE = Kind("dense"), Kind("sparse")
+# In the place of a block of neurons: what a rule keeps of them.
+TEACHING = Kind("teaching")
 # How weights are kept: one for the projection, one for each row, one for each synapse.
 ALIKE, BY_ROW, BY_SYNAPSE = range(3)
 
@@ -39,9 +41,9 @@ RUN, ARRIVE, LEARN, POST, SETTLE, SIGNAL, FINISH, CLEAR, GAIN = range(9)
 N_ARRIVALS, N_EVENTS, N_ON_POST, N_POST_SPIKES, N_SIGNAL, N_SIGNAL_ROWS = range(6)
 
 _on_pre, _on_post, _on_signal, _on_end = hook("on_pre"), hook("on_post"), hook("on_signal"), hook("on_end")
-_pre_spike, _post_spike = hook("pre_spike"), hook("post_spike")
+_pre_spike, _post_spike, _on_teach = hook("pre_spike"), hook("post_spike"), hook("on_teach")
 _gain = optional("gain", lambda rule, post, t: 0.0)
-HOOKS = ("on_pre", "on_post", "pre_spike", "post_spike", "on_signal", "on_end")
+HOOKS = ("on_pre", "on_post", "pre_spike", "post_spike", "on_signal", "on_end", "on_teach")
 
 
 def row_factors(table, k, taus):
@@ -281,23 +283,6 @@ def _sparse_grid(b, g, lr, t, e):
         receive(model, view(fields, states, j, ()), j, port, add, own and until[j] > tick)
 
 
-_deliver_dense = by_kind(one=_dense_one, three=_dense_many, many=_dense_many, closed=_dense_closed, grid=_dense_grid)
-_deliver_sparse = by_kind(
-    one=_sparse_one, three=_sparse_three, many=_sparse_many, closed=_sparse_closed, grid=_sparse_grid
-)
-
-
-def _dense_deliver(g, lr, t, e):
-    _deliver_dense(g.block, g, lr, t, e)
-
-
-def _sparse_deliver(g, lr, t, e):
-    _deliver_sparse(g.block, g, lr, t, e)
-
-
-_deliver = by_kind(dense=_dense_deliver, sparse=_sparse_deliver)
-
-
 # ----------------------------------------------------------------------------------------------------- plasticity
 
 
@@ -401,6 +386,53 @@ def _refresh(g, t):
         rescale(g.pre, g.every_pre, dt)
         rescale(g.post, g.every_post, dt)
         g.t0 = t
+
+
+def _dense_teach(b, g, lr, t, e):
+    learner = b.learner
+    _refresh(learner, t)
+    factors = decays(learner.taus_post, t - learner.t0)
+    rule, post, lo = learner.rule, learner.post, g.ptr[lr]
+    for k in range(g.ptr[lr + 1] - lo):
+        _on_teach(rule, view(learner.f_post, post, k, factors), synapse_weight(g, lr, lo + k), t)
+
+
+def _sparse_teach(b, g, lr, t, e):
+    learner = b.learner
+    _refresh(learner, t)
+    factors = decays(learner.taus_post, t - learner.t0)
+    rule, post, tgt = learner.rule, learner.post, g.tgt
+    for k in range(g.ptr[lr], g.ptr[lr + 1]):
+        _on_teach(rule, view(learner.f_post, post, tgt[k], factors), synapse_weight(g, lr, k), t)
+
+
+_deliver_dense = by_kind(
+    one=_dense_one,
+    three=_dense_many,
+    many=_dense_many,
+    closed=_dense_closed,
+    grid=_dense_grid,
+    teaching=_dense_teach,
+)
+_deliver_sparse = by_kind(
+    one=_sparse_one,
+    three=_sparse_three,
+    many=_sparse_many,
+    closed=_sparse_closed,
+    grid=_sparse_grid,
+    teaching=_sparse_teach,
+)
+
+
+def _dense_deliver(g, lr, t, e):
+    _deliver_dense(g.block, g, lr, t, e)
+
+
+def _sparse_deliver(g, lr, t, e):
+    _deliver_sparse(g.block, g, lr, t, e)
+
+
+_deliver = by_kind(dense=_dense_deliver, sparse=_sparse_deliver)
 
 
 def _one_potentials(b, g, t, e):

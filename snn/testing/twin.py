@@ -103,6 +103,7 @@ class _Path:
     row_of: list[_Row]
     incoming: list[list[int]]
     post: list[Record]
+    teaches: _Path | None = None
     counts: dict[str, int] = field(default_factory=lambda: dict.fromkeys(_COUNTED, 0))
 
 
@@ -161,7 +162,9 @@ class Twin:
         self._shown = 0
         self.fired: Counter[tuple[str, int]] = Counter()
         """Spikes of each neuron since the presentation began."""
-        self._paths = [self._make_path(projection) for projection in network.projections.values()]
+        self._paths: list[_Path] = []
+        for projection in network.projections.values():
+            self._paths.append(self._make_path(projection))
         self._outgoing: dict[str, list[_Path]] = {name: [] for name in network.populations}
         self._plastic: dict[str, list[_Path]] = {name: [] for name in network.populations}
         for path in self._paths:
@@ -247,6 +250,7 @@ class Twin:
             row_of=row_of,
             incoming=incoming,
             post=[fresh("post") for _ in range(n_post)],
+            teaches=None if projection.teaches is None else self._paths[projection.teaches.index],
         )
 
     # The queue
@@ -382,6 +386,11 @@ class Twin:
     def _arrive(self, path: _Path, row: _Row) -> None:
         path.counts["rows"] += 1
         row.carried = True
+        if path.teaches is not None:
+            for k in row.synapses:
+                post = path.teaches.post[int(path.targets[k])].at(self.t)
+                path.teaches.rule.on_teach(post, path.syn[k].w, self.t)  # type: ignore[union-attr]
+            return
         for k in row.synapses:
             cell = self._cells[self._first[path.target] + int(path.targets[k])]
             self._bring(cell)
@@ -448,7 +457,16 @@ class Twin:
             for k in range(len(path.syn)):
                 self._visit(path, "on_end", k)
 
-    def present(self, samples: Any, labels: Sequence[int], *, into: str, readout: str, duration: float) -> np.ndarray:
+    def present(
+        self,
+        samples: Any,
+        labels: Sequence[int],
+        *,
+        into: str,
+        readout: str,
+        duration: float,
+        labels_into: str | None = None,
+    ) -> np.ndarray:
         """Show samples one after the other and learn after each: the plain form of `Simulator.present`.
 
         For each sample: cells and traces go back to their start and the clock to 0; the sample becomes `x` of the
@@ -461,22 +479,29 @@ class Twin:
         labels : (n,) sequence of int
         into, readout : str
             Populations.
+        labels_into : str, optional
+            Encoder of the labels.
         duration : float, s
             Of each presentation.
 
         Returns
         -------
         (n, size of `readout`) float64
-            The readout's potentials at the end of each presentation.
+            The readout's potentials at the end of each presentation; spike counts where it fires.
         """
         outputs = []
         for values, label in zip(np.asarray(samples, dtype=np.float32), labels, strict=True):
-            self._restart(into, values)
+            shown = {into: values}
+            if labels_into is not None:
+                shown[labels_into] = np.arange(self.network.populations[labels_into].size) == label
+            self._restart(shown)
             self.run(duration)
             cells = self._of(readout)
             for cell in cells:
                 self._bring(cell)
             v = np.array([HELD if c.held else getattr(c.record, c.plugin.potential) for c in cells])
+            if cells[0].plugin.threshold:
+                v = np.array([self.fired[readout, c.index] for c in cells], float)
             error = softmax(v)
             reward = math.log(max(error[label], 1e-300))
             error[label] -= 1.0
@@ -491,15 +516,16 @@ class Twin:
         first = self._first[population]
         return self._cells[first : first + self.network.populations[population].size]
 
-    def _restart(self, into: str, values: np.ndarray) -> None:
+    def _restart(self, shown: dict[str, np.ndarray]) -> None:
         """Everything but the synapses back to its start; every presentation draws from its own part of the streams."""
         self.t = 0.0
         self._queue.clear()
         for cell, record in zip(self._cells, self._start_records, strict=True):
             cell.record, cell.t_last, cell.held, cell.t_spike = record.copy(), 0.0, False, -math.inf
             cell.drawn = self._shown << 24
-        for cell, x in zip(self._of(into), values, strict=True):
-            cell.record.x = float(x)
+        for encoder, values in shown.items():
+            for cell, x in zip(self._of(encoder), values, strict=True):
+                cell.record.x = float(x)
         for path in self._paths:
             for row in path.row_of:
                 row.pre, row.carried = row.pre.fresh(), False

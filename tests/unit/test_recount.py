@@ -230,8 +230,8 @@ class Recount(Twin):
                     self.spend(path, "on_signal", 0)
         super().signal(population, values)
 
-    def _restart(self, into, values):
-        super()._restart(into, values)
+    def _restart(self, shown):
+        super()._restart(shown)
         for name, population in self.network.populations.items():
             if not isinstance(population.model, Source):
                 self.add("forward", name, "state_rw", population.size, 4 * population.size)

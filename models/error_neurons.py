@@ -1,0 +1,102 @@
+"""A spiking classifier that learns from spikes alone: error neurons compare the label's spikes with the outputs'."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from typing import Any
+
+import numpy as np
+
+from snn.connect import all_to_all, one_to_one
+from snn.network import Network, Projection
+from snn.random import Streams, normal
+from snn.simulator import Simulator
+from snn.units import ms
+
+from .classifier import Classifier, hidden_layers
+from .lif import LIF
+from .sources import Latency
+
+
+class ErrorNeuronClassifier(Classifier):
+    """n_in - n_hidden ... - n_out of LIF neurons, and two error neurons for each class.
+
+    While a sample is shown, a neuron for its class fires every `label_period`. An error neuron "under" integrates the
+    label's spikes less the output's, an error neuron "over" the output's less the label's; their spikes go over fixed
+    random synapses to the error compartments of the hidden layers, and one to one to those of the outputs. Synapses
+    learn when their own input's next spike arrives, so inputs have to fire again (`period`) within a presentation.
+
+    Parameters
+    ----------
+    sizes : (int, int, ..., int)
+        Inputs, one or more hidden layers, classes.
+    hidden_rule, readout_rule : Rule
+        With a method `on_teach`, such as ErrorNeurons.
+    scale : float
+        S.d. of the fixed random weights from the error neurons to the hidden layers.
+    label_period : float, s
+        Time between two spikes of the label's neuron.
+    e_weight : float
+        Weight of a label's or an output's spike at an error neuron, in thresholds.
+    seed, w_in, w_hidden, w_out, tau_m, t_last, duration, period, low, jitter
+        As in :class:`LatencyClassifier`.
+
+    References
+    ----------
+    Neftci, Augustine, Paul & Detorakis (2017) Front. Neurosci. 11, 324.
+    """
+
+    def __init__(
+        self,
+        sizes: Any,
+        hidden_rule: Any,
+        readout_rule: Any,
+        *,
+        scale: float = 0.3,
+        label_period: float = 4 * ms,
+        e_weight: float = 1.0,
+        seed: int = 0,
+        w_in: tuple[float, float] = (0.4, 1.2),
+        w_hidden: tuple[float, float] = (0.4, 1.2),
+        w_out: tuple[float, float] = (0.0, 1.0),
+        tau_m: float = 50 * ms,
+        t_last: float = 20 * ms,
+        duration: float = 50 * ms,
+        period: float = 25 * ms,
+        low: float = 0.1,
+        jitter: float = 2 * ms,
+    ) -> None:
+        net = Network(seed)
+        self.inputs = net.population("input", Latency(t_last=t_last, low=low, period=period), sizes[0])
+        cell = LIF(tau_m=tau_m, soft_reset=True)
+        self.hidden = hidden_layers(net, cell, sizes[1:-1])
+        n_out = sizes[-1]
+        self.readout = net.population("readout", cell, n_out)
+        self.labels = net.population("label", Latency(low=0.5, t_last=0.0, period=label_period), n_out)
+        integrate = LIF(tau_m=math.inf, soft_reset=True)
+        under, over = net.population("under", integrate, n_out), net.population("over", integrate, n_out)
+        for errors, sign in ((under, 1.0), (over, -1.0)):
+            net.connect(self.labels, errors, one_to_one(), weight=sign * e_weight)
+            net.connect(self.readout, errors, one_to_one(), weight=-sign * e_weight)
+        self.projections: list[Projection] = []
+        rng = Streams(seed).generator("error", "feedback")
+        layers = [self.inputs, *self.hidden, self.readout]
+        for below, layer in itertools.pairwise(layers):
+            mean, sd = w_in if below is self.inputs else w_out if layer is self.readout else w_hidden
+            norm = math.sqrt(len(below))
+            learns = net.connect(
+                below,
+                layer,
+                all_to_all(),
+                weight=normal(mean / norm, sd / norm),
+                rule=readout_rule if layer is self.readout else hidden_rule,
+                dtype="float32",
+            )
+            self.projections.append(learns)
+            b = np.eye(n_out) if layer is self.readout else rng.normal(0.0, scale, (n_out, len(layer)))
+            for errors, sign in ((under, -1.0), (over, 1.0)):
+                way = one_to_one() if layer is self.readout else all_to_all()
+                net.connect(errors, layer, way, weight=sign if layer is self.readout else sign * b, teaches=learns)
+        self.network, self.duration, self.seed, self.jitter = net, duration, seed, jitter
+        self.sim = Simulator(net, record=[])
