@@ -178,11 +178,11 @@ def _update(ptr, ids, sizes, w, eta, eta_readout, s, error, n_fired, d):
 
 
 @njit(cache=True, error_model="numpy", nogil=True)
-def _show(x, y, order, jitter, code, sizes, w, params, learn, smooth, n_steps, out, loss, counts):
+def _show(x, y, order, jitter, code, sizes, w, params, learn, smooth, n_steps, out, loss, fired, counts):
     """Show samples; code = (low, t_last, t_first, jitter, period, duration), params as unpacked below.
 
-    Adds to counts = [input spikes, spikes of each hidden layer..., neurons of the last that fired]. Returns False where
-    there is no room for a sample's input spikes, which cannot be.
+    Adds to `fired`, the spikes of each hidden neuron, and to counts = [input spikes, neurons of the last hidden layer
+    that fired]. Returns False where there is no room for a sample's input spikes, which cannot be.
     """
     low, t_last, t_first, latest, period, duration = code
     alpha, half, eta, eta_readout, rate_cost, rate_target, through_reset = params
@@ -203,16 +203,15 @@ def _show(x, y, order, jitter, code, sizes, w, params, learn, smooth, n_steps, o
             return False
         _forward(ptr, ids, sizes, w, alpha, half, smooth, u, s, out[m])
         counts[0] += n_in
-        first = 0
-        for layer in range(n_layers):
-            for j in range(first, first + sizes[layer + 1]):
-                n_fired[j] = 0.0
-                for t in range(n_steps):
-                    n_fired[j] += s[t, j]
-                counts[1 + layer] += int(n_fired[j])
-                if layer == n_layers - 1 and n_fired[j] != 0.0:
-                    counts[1 + n_layers] += 1
-            first += sizes[layer + 1]
+        for j in range(total):
+            n_fired[j] = 0.0
+        for t in range(n_steps):
+            for j in range(total):
+                n_fired[j] += s[t, j]
+        for j in range(total):
+            fired[j] += n_fired[j]
+            if j >= total - sizes[n_layers] and n_fired[j] != 0.0:
+                counts[1] += 1
         if y.size == 0:
             continue
         top, norm = -math.inf, 0.0
@@ -340,12 +339,15 @@ class BPTT:
     def show(
         self, samples: Any, labels: Any = None, *, learn: bool = False, order: Any = None, fall: float = 1.0
     ) -> Presentations:
-        """Show samples, all in their order by default; with learn=True, learn from each at `fall` times the rates."""
-        return self._present(samples, labels, learn, order, fall, smooth=False)[0]
+        """Show samples, all in their order by default; with learn=True, learn from each at `fall` times the rates.
+
+        `neuron_spikes` of the result holds the spikes of each neuron by the name of its layer.
+        """
+        return self._present(samples, labels, learn, order, fall, smooth=False)
 
     def _present(
         self, samples: Any, labels: Any, learn: bool, order: Any, fall: float, smooth: bool
-    ) -> tuple[Presentations, np.ndarray]:
+    ) -> Presentations:
         x = np.ascontiguousarray(samples, dtype=np.float32)
         if x.ndim != 2 or x.shape[1] != self.sizes[0]:
             raise ParameterError(f"BPTT: samples have shape {x.shape}; this network needs (n, {self.sizes[0]}).")
@@ -361,7 +363,7 @@ class BPTT:
         began = time.perf_counter()
         sizes = np.array(self.sizes)
         out, loss = np.zeros((index.size, self.sizes[-1])), np.full(index.size, math.nan)
-        counts = np.zeros(len(self.sizes), np.int64)
+        fired, seen = np.zeros(sum(self.sizes[1:-1])), np.zeros(2, np.int64)
         alpha = math.exp(-self.duration / self.steps / self.tau_m)
         rates = float(fall * self.eta), float(fall * self.eta_readout)
         params = alpha, float(self.width), *rates, float(self.rate_cost), float(self.rate_target), self.through_reset
@@ -374,9 +376,12 @@ class BPTT:
             span = slice(k, k + part.size)
             done = _show(
                 x, y, part, drawn, code, sizes, self._w, params, learn, smooth, self.steps,
-                out[span], loss[span], counts,
+                out[span], loss[span], fired, seen,
             )  # fmt: skip
             assert done
+        by_layer = np.split(fired, np.cumsum(self.sizes[1:-2]))
+        # The smooth twin's are no counts, and nobody asks for its bill.
+        counts = np.array([seen[0], *(layer.sum() for layer in by_layer), seen[1]]).astype(np.int64)
         ledger = self._ledger(index.size, counts, learn)
         events = sum(int(n) * size for n, size in zip(counts[:-1], self.sizes[1:], strict=True))
         result = Presentations(
@@ -389,7 +394,8 @@ class BPTT:
             ledger,
             time.perf_counter() - began,
         )
-        return result, counts
+        result.neuron_spikes = dict(zip(self.names[1:-1], by_layer, strict=True))  # type: ignore[attr-defined]
+        return result
 
     def gradients(self, x: np.ndarray, label: int, smooth: bool = False) -> list[np.ndarray]:
         """Gradient of one sample's loss by the weights of each layer, read off one step of the training kernel.
@@ -410,7 +416,7 @@ class BPTT:
 
     def smooth_outputs(self, samples: Any) -> np.ndarray:
         """Readout of the smooth twin, (n, n_out); see :meth:`gradients`."""
-        return self._present(samples, None, False, None, 1.0, smooth=True)[0].outputs
+        return self._present(samples, None, False, None, 1.0, smooth=True).outputs
 
     def _ledger(self, n: int, counts: np.ndarray, learn: bool) -> Ledger:
         """What `n` presentations have cost, on the machine and by the rule that :mod:`snn.account` describes.

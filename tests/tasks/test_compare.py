@@ -1,0 +1,161 @@
+"""The comparison of rules: what is set, what is computed from runs, and that failures are told."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import tomllib
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from models.tasks import TASKS, Task, load
+from rules import PATHWAYS, Delta, ThreeFactor
+from snn import ParameterError
+
+ROOT = Path(__file__).parents[2]
+KEYS = [
+    "task",
+    "rule",
+    "credit",
+    "hidden",
+    "epochs",
+    "seeds",
+    "accuracy_mean",
+    "accuracy_sd",
+    "gain",
+    "spikes_per_sample",
+    "synaptic_events_per_sample",
+    "weight_updates_per_sample",
+    "seconds_per_epoch",
+]
+
+
+@pytest.fixture(scope="module")
+def compare():
+    spec = importlib.util.spec_from_file_location("compare", ROOT / "scripts" / "compare.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="module")
+def book():
+    return tomllib.loads((ROOT / "scripts" / "settings.toml").read_text())
+
+
+def toy(n=60):
+    """Two classes by which half of eight inputs is larger."""
+    x = np.random.default_rng(0).random((n, 8)).astype(np.float32)
+    y = (x[:, :4].sum(axis=1) < x[:, 4:].sum(axis=1)).astype(int)
+    return Task("toy", x, y, x[:20], y[:20], x[20:40], y[20:40])
+
+
+def test_what_is_more_special_goes_before(compare):
+    book = tomllib.loads("""
+        [default]
+        epochs = 1
+        rule = { eta = 1.0, width = 1.0 }
+        [default.rules.dfa]
+        credit = { scale = 1.0 }
+        [toy]
+        rule = { eta = 2.0 }
+        [toy.rules.dfa]
+        credit = { scale = 2.0 }
+        epochs = 2
+        [toy.widths.500.rules.dfa]
+        rule = { width = 5.0 }
+    """)
+    assert compare.settings_of(book, "other", "fa", "100")["rule"] == {"eta": 1.0, "width": 1.0}
+    found = compare.settings_of(book, "toy", "dfa", "500")
+    assert found["rule"] == {"eta": 2.0, "width": 5.0}
+    assert (found["credit"], found["epochs"]) == ({"scale": 2.0}, 2)
+    changed = compare.overrides(found, ["rule.eta=3.5", "net.w_in=[0.0, 1.0]"])
+    assert changed["rule"] == {"eta": 3.5, "width": 5.0} and changed["net"] == {"w_in": [0.0, 1.0]}
+    with pytest.raises(ParameterError, match="'eta=3' is not part"):
+        compare.overrides(found, ["eta=3"])
+
+
+def test_every_setting_is_one_that_its_class_knows(compare, book):
+    assert set(book) - {"default"} <= set(TASKS)
+    for task in TASKS:
+        for name, pathway in PATHWAYS.items():
+            found = compare.settings_of(book, task, name, "")
+            pathway(**found["credit"]), ThreeFactor(**found["rule"]), Delta(**found["readout"])
+
+
+def test_gain_is_the_share_of_what_backpropagation_gains(compare):
+    settings = {"hidden": "30", "epochs": 1, **{part: {} for part in compare.PARTS}}
+
+    def made(rule, accuracies):
+        runs = [
+            {"seed": k, "accuracy": a, "faults": [], "valid": [a], "online": [a], "spikes": 10.0 + k}
+            for k, a in enumerate(accuracies)
+        ]
+        return compare.row(toy(), rule, settings, runs)
+
+    rows = [made("frozen", [0.5, 0.7]), made("dfa", [0.8, 0.9]), made("bptt", [0.9, 0.9])]
+    compare.add_gains(rows)
+    assert [r["gain"] for r in rows] == pytest.approx([0.0, 0.25 / 0.3, 1.0])
+    assert [(r["rule"], r["credit"]) for r in rows] == [
+        ("frozen", "none"),
+        ("three-factor", "dfa"),
+        ("BPTT", "backprop"),
+    ]
+    assert rows[1]["accuracy_sd"] == pytest.approx(0.1 / np.sqrt(2)) and rows[1]["spikes_per_sample"] == 10.5
+
+
+def run(compare, rule, *changes):
+    settings = {"hidden": "6", "epochs": 1, **{part: {} for part in compare.PARTS}}
+    return compare.train(rule, toy(), compare.overrides(settings, list(changes)), 0, False, lambda: None)
+
+
+def test_runs_that_fail_say_why(compare):
+    silent = run(compare, "symmetric", "net.w_in=[-5.0, 0.1]", "rule.eta=0.0")
+    assert any("hidden: 100 % of its neurons never fire" in text for text in silent["faults"])
+    loud = run(compare, "symmetric", "net.w_in=[40.0, 1.0]", "rule.eta=0.0")
+    assert any("rates exploded" in text for text in loud["faults"])
+    lost = run(compare, "bptt", "bptt.eta=0.0", "bptt.eta_readout=1e308")
+    assert "training ended: weights are not finite after pass 1" in lost["faults"]
+    assert np.isnan(lost["accuracy"]) and "spikes" not in lost
+
+
+def test_whole_comparison_writes_its_rows_and_shows_test_samples_once(compare, tmp_path, monkeypatch, capsys):
+    shown = []
+    build = compare.network
+
+    def counted(rule, task, settings, seed):
+        net = build(rule, task, settings, seed)
+        show = net.show
+
+        def noted(samples, labels=None, **how):
+            if labels is not None and np.array_equal(samples, test_x):
+                shown.append((rule, seed))
+            return show(samples, labels, **how)
+
+        net.show = noted
+        return net
+
+    name = "randman:classes=2,inputs=6,per_class=30"
+    test_x = load(name).test_x
+    monkeypatch.setattr(compare, "network", counted)
+    path, picture = tmp_path / "rows.json", tmp_path / "curves.png"
+    given = f"--task {name} --rules dfa --hidden 5 --epochs 2 --seeds 2 --json {path} --plot {picture}".split()
+    assert compare.main(given) == 0
+    assert sorted(shown) == sorted((rule, seed) for rule in ("bptt", "dfa", "frozen") for seed in (0, 1))
+    rows = json.loads(path.read_text())
+    assert [r["credit"] for r in rows] == ["none", "dfa", "backprop"]
+    assert all(list(r)[: len(KEYS)] == KEYS for r in rows)
+    assert all(r["seeds"] == [0, 1] and len(r["valid"][0]) == 2 for r in rows)
+    assert picture.stat().st_size > 0
+    shown.clear()
+    assert compare.main([*given, "--tune"]) == 0 and not shown
+    assert "the test samples were not touched" in capsys.readouterr().out
+
+
+def test_unknown_rules_and_missing_data_are_told(compare, tmp_path, capsys):
+    assert compare.main(["--task", "yin-yang", "--rules", "magic"]) == 1
+    assert "there is no 'magic'; there are: all, frozen, symmetric" in capsys.readouterr().err
+    assert compare.main(["--task", "mnist", "--data", str(tmp_path)]) == 1
+    assert "train-images" in capsys.readouterr().err
