@@ -10,7 +10,7 @@ from .lif_alpha import LIFAlpha
 from .lif_cond import LIFCond
 from .lif_exp import LIFExp
 from .readout import Readout
-from .sources import Latency, Poisson, Rate, Regular, SpikeTimes
+from .sources import Latency, Poisson, Rate, Regular, SpikeTimes, TimedPoisson
 from .two_compartment import TwoCompartmentLIF
 
 __all__ = [
@@ -30,5 +30,6 @@ __all__ = [
     "Readout",
     "Regular",
     "SpikeTimes",
+    "TimedPoisson",
     "TwoCompartmentLIF",
 ]

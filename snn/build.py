@@ -97,7 +97,7 @@ def dry_run(plugin: Plugin) -> None:
     elif isinstance(plugin, (Model, Source)):
         from .engine.types import at
 
-        seen = at(plugin, 0) if any(isinstance(x, np.ndarray) for x in plugin.params().values()) else plugin
+        seen = at(plugin, 0) if plugin.per_neuron() else plugin
         cell = _record(plugin, "cell")
         try:
             if isinstance(plugin, Model):

@@ -160,12 +160,7 @@ class Network:
             raise ParameterError(
                 f"size of {where} is {size!r}; give a whole number of neurons from 1 to {_LARGEST_POPULATION}."
             )
-        for key, value in model.params().items():
-            if isinstance(value, np.ndarray) and value.size != size:
-                raise ParameterError(
-                    f"{type(model).__name__}.{key} of {where} has {value.size} values for {size} neurons. "
-                    f"Give one number or {size} values."
-                )
+        _check_per_neuron(where, model, int(size))
         checked = {key: _initial(where, model, int(size), key, value) for key, value in (init or {}).items()}
         if isinstance(model, Model) and model.potential in model.states("cell") and "v_rest" in model.params_declared:
             # A cell starts at rest: 0 V would be far above the threshold of a model in volts.
@@ -458,6 +453,16 @@ def _check_instance(where: str, value: Any, classes: tuple[type, ...], wanted: s
     name = getattr(value, "__name__", None)
     hint = f"Did you mean {name}()?" if callable(value) and name else f"Give {wanted}."
     raise NetworkError(f"{where} is {value!r}, which is not {wanted}. {hint}")
+
+
+def _check_per_neuron(where: str, plugin: Plugin, size: int) -> None:
+    for key, value in plugin.per_neuron().items():
+        if value.shape[-1] != size:
+            one = "one number" if value.ndim == 1 else "a series for all"
+            raise ParameterError(
+                f"{type(plugin).__name__}.{key} of {where} has {value.shape[-1]} values for {size} neurons. "
+                f"Give {one} or {size} values."
+            )
 
 
 def _numbers(where: str, value: Any) -> Value:

@@ -90,6 +90,7 @@ class Param:
     plausible: float | None = None
     inherit: str | None = None
     per_neuron: bool = True
+    series: bool = False
     doc: str = ""
     name: str = ""
 
@@ -105,7 +106,11 @@ class Param:
             array = np.asarray(value, dtype=float)
         except (TypeError, ValueError) as error:
             raise ParameterError(f"{where} is {value!r}; give a number in {self.unit}.") from error
-        if array.ndim > 1 or (array.ndim == 1 and not self.per_neuron):
+        if self.series and (array.ndim not in (1, 2) or array.size == 0):
+            raise ParameterError(
+                f"{where} has shape {array.shape}; give (n_steps,) values, or (n_steps, n) for n neurons."
+            )
+        if not self.series and (array.ndim > 1 or (array.ndim == 1 and not self.per_neuron)):
             allowed = "a number or a one-dimensional array" if self.per_neuron else "one number"
             raise ParameterError(f"{where} has shape {array.shape}; give {allowed}.")
         if np.isnan(array).any() or (self.finite and not np.isfinite(array).all()):
@@ -149,6 +154,7 @@ def param(
     plausible: float | None = None,
     inherit: str | None = None,
     per_neuron: bool = True,
+    series: bool = False,
     doc: str = "",
 ) -> Any:
     """Declare a parameter of a plugin.
@@ -169,10 +175,13 @@ def param(
         Name of the postsynaptic model's parameter that is taken when the value is None (rules only).
     per_neuron : bool
         Whether an array with one value per neuron is accepted (always one value for rules).
+    series : bool
+        True: values in order of time, (n_steps,) for all neurons or (n_steps, n) for n neurons. Methods see those of
+        their neuron, an array (n_steps,).
     doc : str
         One line for people.
     """
-    return Param(default, unit, min, above, max, below, finite, plausible, inherit, per_neuron, doc)
+    return Param(default, unit, min, above, max, below, finite, plausible, inherit, per_neuron, series, doc)
 
 
 def state(kind: str, init: float = 0.0, *, decay: str | None = None, unit: str = "1", doc: str = "") -> Any:
@@ -254,6 +263,16 @@ class Plugin:
     def params(self) -> dict[str, Any]:
         """Every parameter's value by name."""
         return {name: getattr(self, name) for name in self.params_declared}
+
+    def per_neuron(self) -> dict[str, np.ndarray]:
+        """Parameters that differ from neuron to neuron, which is their last axis."""
+        arrays = {name: value for name, value in self.params().items() if isinstance(value, np.ndarray)}
+        return {name: a for name, a in arrays.items() if a.ndim == 1 + self.params_declared[name].series}
+
+    def of_neuron(self, j: int) -> Any:
+        """The same plugin with the values of neuron j alone."""
+        own = {name: a[..., j] for name, a in self.per_neuron().items()}
+        return self.replace(**own) if own else self
 
     def replace(self, **values: Any) -> Any:
         """A copy with some parameters changed."""
