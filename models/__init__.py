@@ -2,6 +2,7 @@
 
 from .adex import AdEx
 from .alif import ALIF
+from .currents import OrnsteinUhlenbeck, StepCurrent, TimedCurrent, WhiteNoise
 from .escape_lif import EscapeLIF
 from .hodgkin_huxley import HodgkinHuxley
 from .izhikevich import Izhikevich, Izhikevich2007
@@ -25,11 +26,15 @@ __all__ = [
     "LIFCond",
     "LIFExp",
     "Latency",
+    "OrnsteinUhlenbeck",
     "Poisson",
     "Rate",
     "Readout",
     "Regular",
     "SpikeTimes",
+    "StepCurrent",
+    "TimedCurrent",
     "TimedPoisson",
     "TwoCompartmentLIF",
+    "WhiteNoise",
 ]

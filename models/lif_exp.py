@@ -103,6 +103,7 @@ class LIFExp(Model):
     i_exc = state("cell", 0.0, unit="A", doc="excitatory current")
     i_inh = state("cell", 0.0, unit="A", doc="inhibitory current")
     refractory = "t_ref"
+    injected = "drive"
     receives_while_held = True
     reference = "Rotter & Diesmann (1999)"
 

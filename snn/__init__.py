@@ -28,7 +28,7 @@ from .errors import (
     SnnError,
 )
 from .network import Network, Population, Projection
-from .plugin import Credit, Model, Modes, Rule, Source, param, state
+from .plugin import Credit, Current, Model, Modes, Rule, Source, param, state
 from .random import lognormal, normal, uniform
 from .record import Result, Spikes, State, Weights
 from .units import (  # noqa: F401
@@ -94,6 +94,7 @@ def __dir__() -> list[str]:
 
 __all__ = [
     "Credit",
+    "Current",
     "ExportError",
     "Model",
     "Modes",

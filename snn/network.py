@@ -22,7 +22,7 @@ import numpy as np
 from .connect import Connector, all_to_all, check_values
 from .describe import plain, text
 from .errors import NetworkError, ParameterError
-from .plugin import Credit, Model, Plugin, Rule, Source, check_unit
+from .plugin import Credit, Current, Model, Plugin, Rule, Source, check_unit
 from .random import Distribution
 
 _LARGEST_POPULATION = 2**31 - 1  # ids are int32
@@ -115,6 +115,14 @@ class CreditLink:
     to: Population
 
 
+@dataclass(frozen=True, eq=False)
+class Injection:
+    """A current into the neurons of a population."""
+
+    population: Population
+    current: Current
+
+
 class Network:
     """What is to be simulated.
 
@@ -133,6 +141,7 @@ class Network:
         self.populations: dict[str, Population] = {}
         self.projections: dict[str, Projection] = {}
         self.credits: list[CreditLink] = []
+        self.currents: list[Injection] = []
 
     def __repr__(self) -> str:
         return f"Network(seed={self.seed}, {len(self.populations)} populations, {len(self.projections)} projections)"
@@ -253,6 +262,36 @@ class Network:
         self.projections[name] = made
         return made
 
+    def inject(self, population: Population, current: Current) -> Injection:
+        """Add a current to the constant drive of a population; several currents add up.
+
+        Steps and timed arrays run on both engines: the exact one stops where they change. Noise needs the grid.
+
+        Parameters
+        ----------
+        population : Population
+        current : Current
+            Its values are in the unit of the model's drive; arrays have one value for each neuron.
+        """
+        self._check_own("population of a current", population)
+        _check_instance(f"current into population {population.name!r}", current, (Current,), "a Current")
+        model: Any = population.model
+        drive = getattr(model, "injected", None)
+        where = f"the current into population {population.name!r}"
+        if drive is None:
+            raise NetworkError(
+                f"{type(model).__name__} of population {population.name!r} has no constant current to which one could "
+                "be added. Give a model whose `injected` names such a parameter."
+            )
+        unit = model.params_declared[drive].unit
+        for key, value in current.params().items():
+            if current.params_declared[key].unit == "drive":
+                check_unit(f"{type(current).__name__}.{key} of {where}", value, unit)
+        _check_per_neuron(where, current, len(population))
+        injection = Injection(population, current)
+        self.currents.append(injection)
+        return injection
+
     def credit(self, pathway: Credit, *, error: Population, to: Population) -> CreditLink:
         """Bring the error at one population to another as its learning signal.
 
@@ -336,6 +375,7 @@ class Network:
             "credits": [
                 {"pathway": plain(link.pathway), "error": link.error.name, "to": link.to.name} for link in self.credits
             ],
+            "currents": [{"population": i.population.name, "current": plain(i.current)} for i in self.currents],
         }
 
     def memory(self) -> dict[str, int]:
@@ -356,6 +396,9 @@ class Network:
             per_synapse += 4 * (not p.connector.is_dense(p.source is p.target))
             per_neuron = 8 * states["pre"] * len(p.source) + 8 * states["post"] * len(p.target)
             parts[f"projection/{name}"] = p.n_synapses * per_synapse + per_neuron
+        for k, i in enumerate(self.currents):
+            # The drive and its constant part, and the current's own states.
+            parts[f"current/{k}"] = 8 * len(i.population) * (2 + len(i.current.states_declared))
         sizes = {name: round(size) for name, size in parts.items()}
         return {**sizes, "total": sum(sizes.values())}
 
@@ -372,7 +415,9 @@ class Network:
             projections.append((name, repr(p.connector), count, text(p.weight), delay, p.port, rule))
         credit = [("credit", "error", "to")]
         credit += [(repr(link.pathway), link.error.name, link.to.name) for link in self.credits]
-        sections: list[Sequence[tuple[str, ...]]] = [populations, projections, credit]
+        currents = [("current", "population")]
+        currents += [(repr(i.current), i.population.name) for i in self.currents]
+        sections: list[Sequence[tuple[str, ...]]] = [populations, projections, credit, currents]
         tables = [_table(rows) for rows in sections if len(rows) > 1]
         return "\n\n".join([f"Network, seed {self.seed}", *tables, f"memory  {_bytes(self.memory()['total'])}"])
 

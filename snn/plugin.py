@@ -376,6 +376,8 @@ class Model(Plugin):
     """Name of the state that is the membrane potential."""
     receives_while_held: ClassVar[bool] = False
     """True where `receive_held` does what `receive` does, as for currents and conductances."""
+    injected: ClassVar[str | None] = None
+    """Name of the parameter that is a constant current, to which injected currents are added; None: there is none."""
 
     def hold(self, cell: Any, dt: float) -> None:
         pass
@@ -465,6 +467,26 @@ class Credit(Plugin):
     def is_local(self) -> bool:
         """False where a synapse would have to know forward weights of other synapses."""
         return "W" not in self.carries
+
+
+class Current(Plugin):
+    """Base of currents that are injected into a population (:meth:`snn.Network.inject`).
+
+    value(self, cell, t, dt, xi)
+        What is added to the population's constant drive from t to t + dt, in the unit of the drive; dt = 0 on the
+        exact engine. `cell` holds the declared "cell" states, `xi` is a standard normal number where `noisy`, else 0.
+    next_change(self, t)
+        For the exact engine: the first time (s) after t at which the value changes, or inf. Without it a current
+        changes all the time, and needs the grid.
+
+    A parameter whose unit is "drive" is in the unit of the population's drive.
+    """
+
+    state_kinds = ("cell",)
+    noisy: ClassVar[bool] = False
+
+    def value(self, cell: Any, t: float, dt: float, xi: float) -> float:
+        raise NotImplementedError
 
 
 class GivenSpikes(Source):

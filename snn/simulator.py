@@ -281,9 +281,12 @@ class Simulator:
         with meters.progress(duration, "simulating", progress) as meter:
             stop = t_start
             while True:
-                stop = min(taker.next_sample(t_end), t_end, stop + max(duration / 200.0, b.engine.h))
+                change = math.inf if b.switch is None else b.switch.next_change(stop)
+                stop = min(taker.next_sample(t_end), t_end, stop + max(duration / 200.0, b.engine.h), change)
                 self._advance(stop, taker)
                 taker.sample(stop, t_end)
+                if b.switch is not None and stop == change:
+                    b.switch.change(stop)
                 meter.update(stop - t_start)
                 if stop >= t_end:
                     break
@@ -416,6 +419,11 @@ class Simulator:
         if self.engine == "grid":
             raise NetworkError(
                 "present runs on the exact engine; give Simulator(..., engine='exact') and models with a closed form."
+            )
+        if self.network.currents:
+            raise NetworkError(
+                f"present: a current is injected into population {self.network.currents[0].population.name!r}, and "
+                "currents follow the time of a run. Leave it out, or give the model a constant drive."
             )
         into = arguments.population_of("present: into", self.network, into)
         readout = arguments.population_of("present: readout", self.network, readout)

@@ -137,6 +137,8 @@ class Twin:
     def __init__(self, network: Any, ties: str = "pre_first") -> None:
         if ties not in ("pre_first", "post_first"):
             raise ParameterError(f"ties is {ties!r}; give 'pre_first' or 'post_first'.")
+        if network.currents:
+            raise PluginError("The twin knows no injected currents. Leave them out, or give models a constant drive.")
         from ..random import Streams
 
         self.network, self.ties, self.t = network, ties, 0.0

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-
 from scipy.stats import kstest
 
 from models import LIF, Latency, TimedPoisson
