@@ -20,6 +20,7 @@ from .connect import (
 from .distance import boxcar, exponential, gaussian
 from .errors import (
     ExportError,
+    Interrupted,
     NetworkError,
     ParameterError,
     PluginError,
@@ -96,6 +97,7 @@ __all__ = [
     "Credit",
     "Current",
     "ExportError",
+    "Interrupted",
     "Model",
     "Modes",
     "Network",

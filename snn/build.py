@@ -23,6 +23,7 @@ from .errors import NetworkError, ParameterError, PluginError
 from .network import Network, Population, Projection
 from .plugin import Credit, Current, GivenSpikes, Model, Plugin, Rule, Source
 from .random import Distribution, Streams
+from .stability import check_step
 
 
 class NoRule(Rule):
@@ -660,6 +661,8 @@ def build(
         offset[name] = total
         total += len(population)
         dry_run(population.model)
+        if grid is not None:
+            check_step(population, grid.dt)
     for injection in network.currents:
         dry_run(injection.current)
     if total >= 2**31:

@@ -419,7 +419,7 @@ class Network:
         currents += [(repr(i.current), i.population.name) for i in self.currents]
         sections: list[Sequence[tuple[str, ...]]] = [populations, projections, credit, currents]
         tables = [_table(rows) for rows in sections if len(rows) > 1]
-        return "\n\n".join([f"Network, seed {self.seed}", *tables, f"memory  {_bytes(self.memory()['total'])}"])
+        return "\n\n".join([f"Network, seed {self.seed}", *tables, f"memory  {readable_bytes(self.memory()['total'])}"])
 
     def _check_own(self, role: str, population: Any) -> None:
         if not isinstance(population, Population):
@@ -561,7 +561,8 @@ def _table(rows: Sequence[tuple[str, ...]]) -> str:
     return "\n".join("  ".join(map(str.ljust, row, widths)).rstrip() for row in rows)
 
 
-def _bytes(n: int) -> str:
+def readable_bytes(n: float) -> str:
+    """A number of bytes for people."""
     size, unit = float(n), "B"
     for larger in ("KiB", "MiB", "GiB", "TiB"):
         if size < 1024:

@@ -142,6 +142,7 @@ def test_white_noise_gives_the_stationary_mean_and_variance():
     assert v.var() == pytest.approx(variance, rel=4 * np.sqrt(2 / 2000))
 
 
+@pytest.mark.filterwarnings("ignore:tau_m of LIF")
 def test_noise_with_a_memory_has_its_variance_and_autocorrelation_from_the_start():
     net = Network(3)
     cells = net.population("cells", LIF(tau_m=1e-6, v_thresh=1.99), 4000)
