@@ -1,17 +1,18 @@
-"""A feed-forward spiking classifier: latency-coded inputs, one hidden LIF layer, an integrating readout."""
+"""A feed-forward spiking classifier: latency-coded inputs, hidden LIF layers, an integrating readout."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
 from snn.connect import all_to_all
-from snn.network import Network
+from snn.errors import NetworkError
+from snn.network import Network, Population, Projection
 from snn.plugin import Credit, Rule
-from snn.random import normal
+from snn.random import Distribution, normal
 from snn.simulator import Presentations, Simulator
 from snn.units import ms
 
@@ -21,25 +22,28 @@ from .sources import Latency
 
 
 class LatencyClassifier:
-    """n_in - n_hidden - n_out, trained online, one sample at a time, by any three-factor rule and credit pathway.
+    """n_in - n_hidden ... - n_out, trained online, one sample at a time, by any three-factor rule and credit pathway.
 
     Each input above `low` fires from a time on that is the earlier, the larger it is, every `period` until the
-    presentation ends; the hidden layer's spikes are counted by the readout with its weights; the error is
+    presentation ends; the last hidden layer's spikes are counted by the readout with its weights; the error is
     softmax(readout) - onehot(label).
 
     Parameters
     ----------
-    sizes : (int, int, int)
+    sizes : (int, int, ..., int)
+        Inputs, one or more hidden layers, classes.
     hidden_rule : Rule or None
-        Rule of the input -> hidden synapses; None freezes them.
+        Rule of the synapses onto hidden layers; None freezes them.
     readout_rule : Rule
-        Rule of the hidden -> readout synapses.
+        Rule of the synapses onto the readout.
     credit : Credit or None
-        Pathway from the readout's error to the hidden layer; None where the hidden weights are frozen.
+        Pathway to the hidden layers, from each layer to the one below or from the readout to all, as the pathway says;
+        None where the hidden weights are frozen. The network has a copy of its own.
     seed : int
         Seed of weights, feedback and the order of samples.
-    w_in : (float, float)
-        Mean and s.d. of the input weights, to be divided by the square root of n_in.
+    w_in, w_hidden : (float, float)
+        Mean and s.d. of the weights from the inputs and between hidden layers, to be divided by the square root of the
+        number of neurons that they come from.
     w_out : float
         S.d. of the readout weights.
     t_last, duration : float, s
@@ -54,13 +58,14 @@ class LatencyClassifier:
 
     def __init__(
         self,
-        sizes: tuple[int, int, int],
+        sizes: Sequence[int],
         hidden_rule: Rule | None,
         readout_rule: Rule,
         credit: Credit | None,
         *,
         seed: int = 0,
         w_in: tuple[float, float] = (0.4, 1.2),
+        w_hidden: tuple[float, float] = (0.4, 1.2),
         w_out: float = 0.05,
         tau_m: float = 50 * ms,
         t_last: float = 20 * ms,
@@ -69,27 +74,35 @@ class LatencyClassifier:
         low: float = 0.1,
         jitter: float = 8 * ms,
     ) -> None:
-        n_in, n_hidden, n_out = sizes
+        if len(sizes) < 3:
+            raise NetworkError(f"LatencyClassifier.sizes is {tuple(sizes)}; give inputs, hidden layers and classes.")
         net = Network(seed)
-        self.inputs = net.population("input", Latency(t_last=t_last, low=low, period=period), n_in)
-        self.hidden = net.population("hidden", LIF(tau_m=tau_m, soft_reset=True), n_hidden)
-        self.readout = net.population("readout", Readout(), n_out)
-        scale = 1.0 / math.sqrt(n_in)
-        self.into_hidden = net.connect(
-            self.inputs,
-            self.hidden,
-            all_to_all(),
-            weight=normal(w_in[0] * scale, w_in[1] * scale),
-            rule=hidden_rule,
-            dtype="float32",
-        )
-        self.into_readout = net.connect(
-            self.hidden, self.readout, all_to_all(), weight=normal(0.0, w_out), rule=readout_rule, dtype="float32"
-        )
-        if credit is not None:
-            net.credit(credit, error=self.readout, to=self.hidden)
+        self.inputs = net.population("input", Latency(t_last=t_last, low=low, period=period), sizes[0])
+        self.hidden = [
+            net.population("hidden" if k == 1 else f"hidden{k}", LIF(tau_m=tau_m, soft_reset=True), n)
+            for k, n in enumerate(sizes[1:-1], 1)
+        ]
+        self.readout = net.population("readout", Readout(), sizes[-1])
+        self.projections: list[Projection] = []
+        below = self.inputs
+        for layer in self.hidden:
+            mean, sd = w_in if below is self.inputs else w_hidden
+            scale = 1.0 / math.sqrt(len(below))
+            self._join(net, below, layer, normal(mean * scale, sd * scale), hidden_rule)
+            below = layer
+        self._join(net, below, self.readout, normal(0.0, w_out), readout_rule)
+        self.credit = None if credit is None else credit.replace()
+        if self.credit is not None:
+            above = [*self.hidden[1:], self.readout]
+            for k, layer in enumerate(self.hidden):
+                net.credit(self.credit, error=above[k] if self.credit.layerwise else self.readout, to=layer)
         self.network, self.duration, self.seed, self.jitter = net, duration, seed, jitter
         self.sim = Simulator(net, record=[])
+
+    def _join(
+        self, net: Network, below: Population, above: Population, weight: Distribution, rule: Rule | None
+    ) -> None:
+        self.projections.append(net.connect(below, above, all_to_all(), weight=weight, rule=rule, dtype="float32"))
 
     def fit(
         self,
@@ -105,10 +118,14 @@ class LatencyClassifier:
         """
         rng = np.random.Generator(np.random.Philox(self.seed))
         start = {p.name: p.rule.params()["eta"] for p in self.network.projections.values() if p.rule is not None}
+        feedback_eta = getattr(self.credit, "eta", None)
         passes = []
         for epoch in range(epochs):
+            left = 0.5 * (1.0 + math.cos(math.pi * epoch / epochs))
             for name, eta in start.items():
-                self.sim.set_rule(name, eta=eta * 0.5 * (1.0 + math.cos(math.pi * epoch / epochs)))
+                self.sim.set_rule(name, eta=eta * left)
+            if feedback_eta is not None:
+                self.credit.eta = feedback_eta * left  # type: ignore[union-attr]
             order = rng.permutation(len(labels))
             shown = samples if vary is None else vary(samples, rng)
             passes.append(self.show(shown, labels, learn=True, order=order))

@@ -68,3 +68,6 @@ class ThreeFactor(Rule):
         signal += self.rate_cost * (post.n - self.rate_target)
         syn.w -= self.eta * signal * (pre.s * post.a - syn.e)
         syn.e = 0.0
+
+    def gain(self, post: Any, t: float) -> float:
+        return post.a

@@ -155,10 +155,10 @@ def show_one(net: LatencyClassifier, path: Path) -> Any:
     copy = Network(net.seed)
     encoder = net.inputs.model.replace(jitter=0.0, t_first=net.jitter / 2)
     inputs = copy.population("input", encoder, SIZES[0], init={"x": x_test[0]})
-    hidden = copy.population("hidden", net.hidden.model, SIZES[1])
+    hidden = copy.population("hidden", net.hidden[0].model, SIZES[1])
     readout = copy.population("readout", net.readout.model, SIZES[2])
-    w_in = net.sim.weights(net.into_hidden).reshape(SIZES[:2])
-    w_out = net.sim.weights(net.into_readout).reshape(SIZES[1:])
+    w_in = net.sim.weights(net.projections[0]).reshape(SIZES[:2])
+    w_out = net.sim.weights(net.projections[1]).reshape(SIZES[1:])
     a = copy.connect(inputs, hidden, all_to_all(), weight=w_in)
     b = copy.connect(hidden, readout, all_to_all(), weight=w_out)
     record = [
@@ -220,7 +220,7 @@ def pictures(rows: list[dict[str, Any]], result: Any, net: LatencyClassifier, fo
     fig.suptitle("One test digit, after training")
     fig.savefig(paths[1], dpi=130)
 
-    w = net.sim.weights(net.into_hidden).reshape(SIZES[:2])
+    w = net.sim.weights(net.projections[0]).reshape(SIZES[:2])
     fig, axes = plt.subplots(3, 10, figsize=(10, 3.4), layout="constrained")
     limit = np.abs(w).max()
     for j, ax in enumerate(axes.flat):

@@ -20,7 +20,11 @@ forward   a spike reaches a synapse: accumulate, multiply by the row's decay fac
 trace     on_pre, pre_spike, post_spike of a rule, see :mod:`snn.tally`. A presentation starts: every trace written.
 error     see :func:`count_error`.
 credit    signal of a hidden neuron: for each readout one multiply-accumulate, one fetched word and one error read; the
-          sum runs along the row, stays in a register and is written once.
+          sum runs along the row, stays in a register and is written once. Of a label: one fetched word. Of a reward:
+          one multiplication, the nudge read. From the layer above: each of its signals times its gain. A readout of a
+          layer's own: one multiply-accumulate for each class and neuron that has fired, and its softmax. Feedback
+          weights that learn: the pathway's own operations, weight read and written, error read; a moment of noise
+          also goes through the forward synapses.
 update    on_post, on_signal, on_end of a rule, see :mod:`snn.tally`.
 control   each row of a spike is pushed to the queue and popped.
 
@@ -35,11 +39,11 @@ from typing import Any
 import numpy as np
 
 from .build import Built, BuiltProjection, NoRule
-from .engine import rows
+from .engine import present, rows
 from .ledger import Ledger, joined
-from .network import Population
+from .network import CreditLink, Population
 from .plugin import Model
-from .tally import tally
+from .tally import tally, tally_credit
 
 
 def ledger_of(
@@ -49,11 +53,12 @@ def ledger_of(
     *,
     fired: np.ndarray | None = None,
     counts: dict[str, np.ndarray] | None = None,
+    taught: dict[str, np.ndarray] | None = None,
     presentations: int = 0,
     learn: bool = True,
     readout: Population | None = None,
 ) -> Ledger:
-    """The ledger of a run (between `before` and now) or of presentations (`fired`, `counts`)."""
+    """The ledger of a run (between `before` and now) or of presentations (`fired`, `counts`, `taught`)."""
     if counts is None:
         fired = built.engine.counts - before[0]
         counts = {n: built.groups[p.group].count - before[1][n] for n, p in built.projections.items()}
@@ -74,32 +79,30 @@ def ledger_of(
             continue
         _count_rule(ledger, name, p, counts[name], presentations)
         if teaches and p.rule.needs_signal:
-            assert readout is not None
-            target = p.projection.target
-            if target is not readout:
-                link = next(x for x in built.network.credits if x.to is target)
-                ledger.transport = joined(ledger.transport, link.pathway.carries)
-                if link.pathway.carries != "none":
-                    count_credit(ledger, target.name, presentations * len(target), len(target), len(readout))
             # Eligibility and traces live on only until the signal comes.
+            target = p.projection.target
             rows_used = int(counts[name][rows.N_ARRIVALS]) // max(1, presentations)
             states = len(p.rule.states("syn")) * len(target) + len(p.rule.states("pre"))
             ledger.held_bytes += 4 * (rows_used * states + len(p.rule.states("post")) * len(target))
     if teaches:
         assert readout is not None
         count_error(ledger, readout.name, presentations, len(readout))
+        for link in built.network.credits:
+            ledger.transport = joined(ledger.transport, link.pathway.carries)
+            if link.pathway.carries != "none":
+                _count_link(ledger, link, taught or {}, presentations)
     return ledger
 
 
-def count_error(ledger: Ledger, where: str, n: int, n_out: int) -> None:
+def count_error(ledger: Ledger, where: str, n: int, n_out: int, phase: str = "error") -> None:
     """Softmax less one-hot label over `n_out` readouts, `n` times, in three passes over the readouts.
 
     Largest value (compare); exponential of the distance to it, and its sum; division by the sum; then one subtraction
     at the label. Each pass reads its values, the last two write theirs.
     """
-    ledger.add("error", where, "exp", n * 2 * n_out)
-    ledger.add("error", where, "add", n * (3 * n_out + 1))
-    ledger.add("error", where, "state_rw", n * (5 * n_out + 2), 4 * n_out)
+    ledger.add(phase, where, "exp", n * 2 * n_out)
+    ledger.add(phase, where, "add", n * (3 * n_out + 1))
+    ledger.add(phase, where, "state_rw", n * (5 * n_out + 2), 4 * n_out)
 
 
 def count_credit(ledger: Ledger, where: str, n: int, size: int, n_out: int) -> None:
@@ -108,6 +111,61 @@ def count_credit(ledger: Ledger, where: str, n: int, size: int, n_out: int) -> N
     ledger.add("credit", where, "transport", n * n_out, 4 * size * n_out)
     ledger.add("credit", where, "acc_rw", n * n_out, 4 * n_out)
     ledger.add("credit", where, "state_rw", n, 4 * size)
+
+
+def _count_link(ledger: Ledger, link: CreditLink, taught: dict[str, np.ndarray], presentations: int) -> None:
+    """Everything that a credit link does in its presentations."""
+    pathway, where, size, n_error = link.pathway, link.to.name, len(link.to), len(link.error)
+    n, words = presentations * size, 4 * size * n_error
+    counted = taught.get(link.name, np.zeros(3, np.int64))
+    heard, learned, mirrored = (int(counted[k]) for k in (present.N_HEARD, present.N_LEARNED, present.N_MIRRORED))
+
+    def operations(method: str, level: str, times: int) -> None:
+        done = getattr(tally_credit(pathway, method), level)
+        for op in ("add", "mul", "exp"):
+            ledger.add("credit", where, op, times * done[op])
+
+    if pathway.hears == "label":
+        # One feedback weight for each neuron, as it is.
+        ledger.add("credit", where, "transport", n, words)
+        ledger.add("credit", where, "state_rw", n, 4 * size)
+    elif pathway.hears == "reward":
+        ledger.add("credit", where, "add", presentations)  # less what was expected
+        ledger.add("credit", where, "mul", n)
+        ledger.add("credit", where, "transport", n, 4)
+        ledger.add("credit", where, "state_rw", 2 * n, 4 * size)  # the nudge read, the signal written
+    else:
+        count_credit(ledger, where, n, size, n_error)
+    if pathway.hears == "own":
+        ledger.add("credit", where, "mac", heard * n_error)
+        ledger.add("credit", where, "w_read", heard * n_error, words)
+        ledger.add("credit", where, "acc_rw", 2 * heard * n_error, 4 * n_error)
+        ledger.add("credit", where, "state_rw", heard, 4 * size)
+        count_error(ledger, where, presentations, n_error, "credit")
+    elif pathway.hears == "error" and link.error.model.threshold:  # type: ignore[union-attr]
+        # The layer above: its signals times its gains.
+        above = presentations * n_error
+        ledger.add("credit", where, "mul", above)
+        ledger.add("credit", where, "state_rw", 3 * above, 4 * n_error)
+    if pathway.overrides("perturb"):
+        operations("perturb", "each", n)
+        ledger.add("credit", where, "add", n)
+        ledger.add("credit", where, "state_rw", 3 * n, 4 * size)  # potential read and written, the nudge kept
+    if pathway.overrides("expect"):
+        operations("expect", "each", presentations)
+    for method, rows_used in (("learn", learned), ("mirror", size * mirrored)):
+        if pathway.overrides(method):
+            operations(method, "shared", rows_used)
+            operations(method, "each", rows_used * n_error)
+            ledger.add("credit", where, "state_rw", rows_used, 4 * size)
+            ledger.add("credit", where, "acc_rw", rows_used * n_error, 4 * n_error)
+            ledger.add("credit", where, "w_read", rows_used * n_error, words)
+            ledger.add("credit", where, "w_write", rows_used * n_error, words)
+    if mirrored:
+        # The noise goes through the forward synapses.
+        ledger.add("credit", where, "mac", mirrored * size * n_error)
+        ledger.add("credit", where, "w_read", mirrored * size * n_error, words)
+        ledger.add("credit", where, "acc_rw", 2 * mirrored * size * n_error, 4 * n_error)
 
 
 def _count_projection(ledger: Ledger, name: str, p: BuiltProjection, counts: np.ndarray) -> None:

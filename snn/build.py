@@ -93,6 +93,7 @@ def dry_run(plugin: Plugin) -> None:
             "post_spike": (_record(plugin, "post"), 0.0),
             "on_signal": (syn, pre, _record(plugin, "post"), 0.5, 0.0),
             "on_end": (syn, pre, _record(plugin, "post"), 0.0),
+            "gain": (_record(plugin, "post"), 0.0),
         }.items():
             if plugin.overrides(name):
                 _call(plugin, name, *args)
@@ -122,6 +123,14 @@ def dry_run(plugin: Plugin) -> None:
             raise PluginError(str(error).replace("PluginAt", type(plugin).__name__)) from error
     elif isinstance(plugin, Credit):
         _call(plugin, "feedback", 0.5, 0.5)
+        for name, args in (
+            ("learn", (0.5, 0.5, 0.5)),
+            ("mirror", (0.5, 0.5, 0.5)),
+            ("perturb", (0.5,)),
+            ("expect", (0.5, 0.5)),
+        ):
+            if plugin.overrides(name):
+                _call(plugin, name, *args)
     elif isinstance(plugin, Current):
         _call(at(plugin, 0) if plugin.per_neuron() else plugin, "value", _record(plugin, "cell"), 0.0, 1e-4, 0.5)
 
@@ -177,6 +186,26 @@ class BuiltProjection:
 
 
 @dataclass
+class Pathway:
+    """What a credit link keeps from presentation to presentation.
+
+    Attributes
+    ----------
+    feedback : (n_to * n_error,) float64
+        Feedback weights b_jk, row by row.
+    expected : (1,) float64
+        Expected reward; nan before the first.
+    count : (3,) int64
+        Up to now: neurons that a readout of its own has heard, neurons whose feedback weights have learned, moments of
+        noise; each neuron once for each presentation.
+    """
+
+    feedback: np.ndarray
+    expected: np.ndarray
+    count: np.ndarray
+
+
+@dataclass
 class Built:
     """Everything the kernels read and write."""
 
@@ -193,6 +222,8 @@ class Built:
     """Changes injected currents on the exact engine."""
     compile_s: float
     """Time that kernels have taken to compile, or to be read from disk."""
+    pathways: dict[str, Pathway] = field(default_factory=dict)
+    """What credit links have learned, by name; made when learning begins."""
     _bound: dict[Any, Any] = field(default_factory=dict)
 
     def call(self, entry: Any, *arguments: Any) -> Any:
@@ -545,6 +576,7 @@ def _group(built: BuiltProjection, block: Struct, r0: int, log: int = 4096) -> S
         n_active=0,
         count=np.zeros(6, np.int64),
         signal=np.zeros(n_post if rule.needs_signal else 0),
+        delta=np.zeros(0),
     )
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from .build import Pathway
 from .engine.digest import engine_digest
 from .engine.struct import Struct
 from .errors import ExportError, NetworkError
@@ -83,6 +84,10 @@ def save(sim: Simulator, path: Any, overwrite: bool = False) -> None:
                 own.create_dataset(f"identity/{key}", data=text)
             own.attrs.update(presented=sim.presented, offset=sim._offset, stale=sim._stale)
             own.create_dataset("rules", data=json.dumps({n: p.rule.params() for n, p in sim.built.projections.items()}))
+            for name, pathway in sim.built.pathways.items():
+                kept = own.create_group(f"pathways/{name}")
+                for member, value in vars(pathway).items():
+                    kept.create_dataset(member, data=value)
             for name, struct in _structs(sim).items():
                 group = own.create_group(name)
                 for member, value in _members(struct).items():
@@ -120,6 +125,10 @@ def restore(sim: Simulator, path: Any) -> None:
                 setattr(sim.built.projections[name].rule, parameter, value)
         for name, struct in _structs(sim).items():
             _fill(struct, own[name])
+        sim.built.pathways = {
+            name: Pathway(**{member: value[()] for member, value in kept.items()})
+            for name, kept in own.get("pathways", {}).items()
+        }
         for built in sim.built.projections.values():
             group = sim.built.groups[built.group]
             built.weight, built.w_kind = group.w, group.w_kind

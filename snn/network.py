@@ -114,6 +114,10 @@ class CreditLink:
     error: Population
     to: Population
 
+    @property
+    def name(self) -> str:
+        return f"{self.error.name}->{self.to.name}"
+
 
 @dataclass(frozen=True, eq=False)
 class Injection:
@@ -299,9 +303,10 @@ class Network:
         ----------
         pathway : Credit
         error : Population
-            The readout, where the error arises.
+            The readout, where the error arises; or a hidden population, whose own signal is passed on.
         to : Population
-            The hidden population, whose incoming plastic synapses learn from the signal.
+            The hidden population, whose incoming plastic synapses learn from the signal. Signals of several links add
+            up.
         """
         _check_instance("pathway of a credit link", pathway, (Credit,), "a Credit")
         for role, population in (("error", error), ("to", to)):

@@ -314,6 +314,9 @@ class Rule(Plugin):
         target (`signal` is the target's).
     on_end(self, syn, pre, post, t)
         For each synapse when a presentation has ended.
+    gain(self, post, t)
+        Optional: how much more the target fires for an input at the start of the presentation, as the rule estimates
+        it. Credit pathways multiply a neuron's signal by it on the way to the layer below.
     """
 
     state_kinds = ("syn", "pre", "post")
@@ -450,15 +453,39 @@ class Source(Plugin):
 
 
 class Credit(Plugin):
-    """Base of credit pathways: how the error at a readout becomes a learning signal at a hidden population.
+    """Base of credit pathways: how what is known at a readout becomes a learning signal at a hidden population.
 
-    The signal of neuron j is the sum over readouts k of feedback(w_jk, b_jk) * e_k, where w_jk is the forward weight
-    from j to k (nan if there is no such synapse) and b_jk a fixed random number of this pathway.
+    The signal of neuron j is the sum over k of feedback(w_jk, b_jk) * e_k. w_jk is the forward weight from j to k (nan
+    where the pathway is local: it may not read it), b_jk a feedback weight of this pathway's own, at first a standard
+    normal random number. What e is, `hears` says.
+
+    feedback(self, w, b)
+        Factor between e_k and neuron j.
+    learn(self, b, x, e)
+        Optional: the feedback weight after a presentation in which neuron j has fired x > 0 times.
+    mirror(self, b, x, y)
+        Optional: the feedback weight after a moment of noise between two presentations, in which neuron j has been
+        driven by x, standard normal, and k has received y_k = sum_j w_jk x_j through the synapses that are there.
+    perturb(self, xi)
+        Optional: weight of an arrival (on the first port) with which each presentation begins at neuron j; `xi` is a
+        standard normal number, and takes the place of b_jk.
+    expect(self, mean, reward)
+        With hears = "reward": the reward that is expected next.
 
     carries : what travels: "W^T", "sign(W)", "B fixed", "B learned", "label only", "scalar reward" or "none".
+    hears : where e comes from:
+        "error" : of a readout softmax(v) - onehot(label); of a hidden population its own signal times the gain of its
+        rule (:class:`Rule`), so that layers can be chained;
+        "label" : -onehot(label);
+        "own" : softmax(o) - onehot(label), where o_k = sum_j feedback(nan, b_jk) x_j is what the neurons themselves
+        make of it with their spike counts x_j;
+        "reward" : one number, the expected reward less the reward log softmax(v)[label].
+    layerwise : whether the pathway leads from each layer to the one below, or from the readout to every layer.
     """
 
     carries: ClassVar[str] = "none"
+    hears: ClassVar[str] = "error"
+    layerwise: ClassVar[bool] = False
 
     def feedback(self, w: float, b: float) -> float:
         raise NotImplementedError
@@ -467,6 +494,10 @@ class Credit(Plugin):
     def is_local(self) -> bool:
         """False where a synapse would have to know forward weights of other synapses."""
         return "W" not in self.carries
+
+    def overrides(self, name: str) -> bool:
+        """Whether this pathway has one of the optional methods."""
+        return getattr(type(self), name, None) is not None
 
 
 class Current(Plugin):

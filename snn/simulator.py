@@ -24,11 +24,11 @@ from .errors import Interrupted, NetworkError, ParameterError, RecordingError, S
 from .interrupt import Deferred
 from .ledger import Ledger
 from .memory import check_memory
-from .network import Network, Population, Projection
+from .network import CreditLink, Network, Population, Projection
 from .plugin import Source, check_unit
 from .provenance import provenance, rule_sources
 from .record import Result, SpikeData, Spikes, State, StateData, WeightChanges, WeightData, Weights, check_requests
-from .teach import teachers_of
+from .teach import Lesson, links_of, pathway_of
 
 # With a file, recordings in memory go there when they have this size, or this long after the last time.
 _SPILL_BYTES = 2**22
@@ -221,6 +221,12 @@ class Simulator:
             group.w, group.w_kind, group.syn = built.weight, rows.BY_SYNAPSE, (built.weight, *group.syn[1:])
         built.weight[:] = w if built.order is None else w[built.order]
 
+    def feedback(self, link: CreditLink) -> np.ndarray:
+        """The feedback weights b_jk that a credit link has now, float64 (size of `to`, size of `error`); a copy."""
+        if link not in self.network.credits:
+            raise NetworkError(f"feedback: {link!r} is no credit link of this network; give what net.credit returned.")
+        return pathway_of(self.built, link).feedback.reshape(len(link.to), len(link.error)).copy()
+
     def set_rule(self, projection: Projection | str, **params: float) -> None:
         """Change parameters of a projection's rule from now on: `sim.set_rule("input->hidden", eta=0.001)`.
 
@@ -370,6 +376,7 @@ class Simulator:
             own.w, own.w_kind, own.syn = learned.w, learned.w_kind, learned.syn
             for parameter, value in old.projections[name].rule.params().items():
                 setattr(p.rule, parameter, value)
+        self.built.pathways = old.pathways
         e = self.built.engine
         e.given_shift = self._offset
         e.i_given = int(np.searchsorted(e.given_t, self._offset))
@@ -483,7 +490,7 @@ class Simulator:
         out, loss = np.zeros((n, len(readout))), np.full(n, math.nan)
         parts = 1 if learn or record else max(1, min(int(threads), n))
         bounds = np.linspace(0, n, parts + 1).astype(int)
-        totals: list[tuple[np.ndarray, dict[str, np.ndarray]]] = []
+        totals: list[_Counts] = []
         recorded: list[tuple[np.ndarray, np.ndarray]] = []
         lock = threading.Lock()
 
@@ -492,14 +499,15 @@ class Simulator:
             built.refresh()
             e = built.engine
             block = built.blocks[list(self.network.populations).index(into.name)]
-            error = np.zeros(len(readout))
-            teachers = teachers_of(built, readout, error)
+            lesson = Lesson(len(readout))
+            links = links_of(built, readout, lesson) if learn else Links([], [], e)
             driver = Links([exact.advance], [e], e)
             shown = Struct(
                 sample=lo, middle=0, rec_start=0, first=self.presented, readout=built.offset[readout.name],
-                duration=float(duration), learn=bool(learn), record=bool(record), n_teachers=len(teachers.structs),
+                duration=float(duration), learn=bool(learn), record=bool(record), n_links=len(links.alive),
                 x_start=block.start[list(into.model.states("cell")).index("x")], samples=x, labels=y, order=index,
-                out=out, loss=loss, error=error, teacher_kernels=teachers.kernels, teachers=teachers.structs,
+                out=out, loss=loss, error=lesson.error, wanted=lesson.wanted, label=lesson.label, reward=lesson.reward,
+                link_kernels=links.kernels, links=links.structs,
                 engine_kernels=driver.kernels, engines=driver.structs,
             )  # fmt: skip
             while shown.sample < hi:
@@ -538,7 +546,7 @@ class Simulator:
                         job.result()
         self.presented += n
         self._offset += n * duration
-        counts = {key: np.sum([t[1][key] for t in totals], axis=0) for key in totals[0][1]}
+        counts, taught = _sum([t[1] for t in totals]), _sum([t[2] for t in totals])
         fired: np.ndarray = np.sum([t[0] for t in totals], axis=0)
         spikes = {
             name: int(fired[o : o + len(self.network.populations[name])].sum()) for name, o in self.built.offset.items()
@@ -546,8 +554,9 @@ class Simulator:
         events = int(sum(c[rows.N_EVENTS] for c in counts.values()))
         updates = int(sum(c[rows.N_SIGNAL] + c[rows.N_ON_POST] for c in counts.values()))
         ledger = ledger_of(
-            self.built, None, duration, fired=fired, counts=counts, presentations=n, learn=learn, readout=readout
-        )
+            self.built, None, duration, fired=fired, counts=counts, taught=taught, presentations=n, learn=learn,
+            readout=readout,
+        )  # fmt: skip
         result = Presentations(
             out, y[index] if y.size else None, loss, spikes, events, updates, ledger, time.perf_counter() - began
         )
@@ -556,12 +565,28 @@ class Simulator:
         return result
 
 
-def _counts(built: Built) -> tuple[np.ndarray, dict[str, np.ndarray]]:
-    return built.engine.counts.copy(), {n: built.groups[p.group].count.copy() for n, p in built.projections.items()}
+_Counts = tuple[np.ndarray, dict[str, np.ndarray], dict[str, np.ndarray]]
 
 
-def _difference(now: Any, before: Any) -> tuple[np.ndarray, dict[str, np.ndarray]]:
-    return now[0] - before[0], {name: c - before[1][name] for name, c in now[1].items()}
+def _counts(built: Built) -> _Counts:
+    """Spikes of every neuron, counters of every projection and of every credit link, up to now."""
+    return (
+        built.engine.counts.copy(),
+        {n: built.groups[p.group].count.copy() for n, p in built.projections.items()},
+        {n: p.count.copy() for n, p in built.pathways.items()},
+    )
+
+
+def _difference(now: _Counts, before: _Counts) -> _Counts:
+    def since(of: dict[str, np.ndarray], was: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        return {name: count - was.get(name, 0) for name, count in of.items()}
+
+    return now[0] - before[0], since(now[1], before[1]), since(now[2], before[2])
+
+
+def _sum(parts: list[dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
+    names = dict.fromkeys(name for part in parts for name in part)
+    return {name: np.sum([part[name] for part in parts if name in part], axis=0) for name in names}
 
 
 def _twin(built: Built, ties: str, window: float | None) -> Built:

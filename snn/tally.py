@@ -22,7 +22,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
-from .plugin import Rule
+from .plugin import Credit, Plugin, Rule
 
 _SHARED, _EACH = 0, 1
 _COUNTED = ("add", "mul", "exp", "syn", "far", "near", "w_read", "w_write")
@@ -190,17 +190,17 @@ _COUNTING_MATH = _Math()
 _COUNTERPART = {id(getattr(math, name)): f for name, f in _Math._functions.items() if callable(f)}
 
 
-class _Rule:
-    """A rule whose methods, and the helpers that they call, see the counting functions in place of those of `math`."""
+class _Counted:
+    """A plugin whose methods, and the helpers that they call, see counting functions in place of those of `math`."""
 
-    def __init__(self, rule: Rule) -> None:
-        self._rule = rule
+    def __init__(self, plugin: Plugin) -> None:
+        self._plugin = plugin
 
     def __getattr__(self, name: str) -> Any:
-        found = inspect.getattr_static(type(self._rule), name, None)
+        found = inspect.getattr_static(type(self._plugin), name, None)
         if isinstance(found, types.FunctionType):
             return types.MethodType(_counted(found, {}), self)
-        return getattr(self._rule, name)
+        return getattr(self._plugin, name)
 
 
 def _counted(function: types.FunctionType, known: dict[int, types.FunctionType]) -> types.FunctionType:
@@ -262,11 +262,29 @@ def tally(rule: Rule, hook: str) -> Tally:
         "on_signal": (syn, pre, post, signal, t),
         "on_end": (syn, pre, post, t),
     }
-    getattr(_Rule(rule), hook)(*arguments[hook])
+    getattr(_Counted(rule), hook)(*arguments[hook])
     if hook == "on_signal":
         counts.count(_EACH, "far")  # the signal itself is fetched
     for kind, used in (("pre", pre), ("post", post)):
         # The factors of the decaying states that were touched.
         for _ in decaying(kind) & (used._seen[0] | used._seen[1]):
             counts.count(_EACH if per_spike else _SHARED, "exp")
+    return counts
+
+
+def tally_credit(pathway: Credit, method: str) -> Tally:
+    """Operations of one of the optional methods of a credit pathway; what it fetches and stores is counted elsewhere.
+
+    `learn` and `mirror` run along the feedback weights of one neuron: x is shared by them. `perturb` runs once for each
+    neuron, `expect` once.
+    """
+    counts = Tally()
+    each, shared = _Number(0.5, _EACH, counts), _Number(0.5, _SHARED, counts)
+    arguments = {
+        "learn": (each, shared, each),
+        "mirror": (each, shared, each),
+        "perturb": (each,),
+        "expect": (each, each),
+    }
+    getattr(_Counted(pathway), method)(*arguments[method])
     return counts

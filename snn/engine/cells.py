@@ -27,8 +27,8 @@ CLOSED = Kind("closed")  # any closed form, by the model's own methods
 SOURCE = Kind("source")
 GIVEN = Kind("given")  # spikes are in the wiring
 
-# What a block can be asked to do.
-OPEN, CONFIRM, FIRE, RELEASE, RESET, SPIKES, POTENTIAL = range(7)
+# What a block can be asked to do; NUDGE: take an arrival of weight t on the first port, before anything has happened.
+OPEN, CONFIRM, FIRE, RELEASE, RESET, SPIKES, POTENTIAL, NUDGE = range(8)
 
 HELD = -1e30
 NEVER = math.inf
@@ -188,6 +188,8 @@ def one_block(b, e, op, j, t):
         return one_potential(b, j, t, e)
     elif op == RESET:
         copy(b.x, b.start)
+    elif op == NUDGE:
+        b.x[j] += t
     return 0.0
 
 
@@ -319,6 +321,9 @@ def many_block(b, e, op, j, t):
     elif op == RESET:
         for k in range(b.x.shape[0]):
             copy(b.x[k], b.start[k])
+    elif op == NUDGE:
+        for k in range(n_modes(b)):
+            b.x[j, k] += t * b.gains[0, k]
     return 0.0
 
 
@@ -409,6 +414,8 @@ def closed_block(b, e, op, j, t):
         copy_all(b.states, b.start)
         b.t_last[:] = 0.0
         b.held[:] = 0.0
+    elif op == NUDGE:
+        at(b.model, j).receive(view(b.fields, b.states, j, ()), 0, t)
     return 0.0
 
 

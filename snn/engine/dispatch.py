@@ -35,6 +35,25 @@ def by_kind(**implementations: Callable[..., Any]) -> Callable[..., Any]:
     return chosen
 
 
+def optional(name: str, otherwise: Callable[..., Any]) -> Callable[..., Any]:
+    """A function that calls the plugin's method `name`, or does `otherwise` (with the plugin) where it has none."""
+    other = inlined(otherwise)
+
+    def call(plugin: Any, *args: Any) -> Any:
+        method = getattr(plugin, name, None)
+        return otherwise(plugin, *args) if method is None else method(*args)
+
+    @specialise(call)
+    def _call(plugin, *args):
+        assert isinstance(plugin, PluginType)
+        function = plugin.method(name)
+        if function is None:
+            return lambda plugin, *args: other(plugin, *args)
+        return lambda plugin, *args: function(plugin, *args)
+
+    return call
+
+
 def hook(name: str) -> Callable[..., Any]:
     """A function that calls the plugin's method `name`, and does nothing where the plugin has none."""
 

@@ -4,40 +4,156 @@ from __future__ import annotations
 
 import math
 
-from .cells import POTENTIAL, RESET, copy
+import numpy as np
+
+from .cells import NUDGE, POTENTIAL, RESET, copy
+from .dispatch import Kind, by_kind, optional
 from .exact import DONE, FLUSH, ask_block, every_block, every_group
 from .jit import entry, kernel
-from .rows import CLEAR, FINISH, SIGNAL
+from .rng import gaussian
+from .rows import CLEAR, FINISH, GAIN, SIGNAL
 from .struct import invoke
 
-# What a teacher's signal is made of.
-FORM = 0
+# What a credit link hears: an error or a label as the driver has formed it, the signals of the layer above, the error
+# of a readout of its own, a reward.
+GIVEN, ABOVE, OWN, REWARD = Kind("given"), Kind("above"), Kind("own"), Kind("reward")
+# What a credit link can be asked to do: begin a presentation, form its signal.
+BEGIN, FORM = range(2)
+# Counters of a credit link: neurons that a readout of its own has heard, neurons whose feedback weights have learned,
+# moments of noise.
+N_HEARD, N_LEARNED, N_MIRRORED = range(3)
 
 
-@entry
-def from_error(teacher, e, op, i, t):
-    """The signal of a readout is its error."""
-    copy(teacher.signal, teacher.error)
-    return 0.0
+def _same(pathway, value, *rest):
+    return value
 
 
-@entry
-def from_credit(teacher, e, op, i, t):
-    """The signal of a hidden population is what a credit pathway makes of the readout's error."""
-    error, fixed, forward, signal, pathway = (
-        teacher.error,
-        teacher.fixed,
-        teacher.forward,
-        teacher.signal,
-        teacher.pathway,
-    )
-    n_out = error.size
+_learn, _mirror = optional("learn", _same), optional("mirror", _same)
+_perturb, _expect = optional("perturb", _same), optional("expect", _same)
+
+
+@kernel
+def clear(values):
+    """Set an array to zero."""
+    for k in range(values.size):
+        values[k] = 0.0
+
+
+@kernel
+def softmax(values):
+    """exp(v - max v) / sum, in place."""
+    top = -math.inf
+    for k in range(values.size):
+        top = max(top, values[k])
+    total = 0.0
+    for k in range(values.size):
+        values[k] = math.exp(values[k] - top)
+        total += values[k]
+    for k in range(values.size):
+        values[k] /= total
+
+
+def _hear_given(link, e, t):
+    pass
+
+
+def _hear_above(link, e, t):
+    clear(link.error)
+    for k in range(link.above.size):
+        g = link.above[k]
+        invoke(e.group_kernels[g], e.groups[g], e, GAIN, 0, t)
+
+
+def _hear_own(link, e, t):
+    error, fed, pathway = link.error, link.feedback, link.pathway
+    n = error.size
+    clear(error)
+    for j in range(link.signal.size):
+        x = e.counts[link.g0 + j] - link.before[j]
+        if x > 0:
+            link.count[N_HEARD] += 1
+            for k in range(n):
+                error[k] += pathway.feedback(math.nan, fed[j * n + k]) * x
+    softmax(error)
+    error[link.label[0]] -= 1.0
+
+
+def _hear_reward(link, e, t):
+    reward = link.reward[0]
+    mean = link.expected[0]
+    if mean != mean:
+        mean = reward
+    link.error[0] = mean - reward
+    link.expected[0] = _expect(link.pathway, mean, reward)
+
+
+_hear = by_kind(given=_hear_given, above=_hear_above, own=_hear_own, reward=_hear_reward)
+
+
+@kernel
+def _begin(link, e, i):
+    """Note what the neurons have fired up to now, and nudge them."""
+    for j in range(link.signal.size):
+        link.before[j] = e.counts[link.g0 + j]
+        if link.nudges:
+            xi = gaussian(link.key[0] + np.uint64(j), i)
+            link.feedback[j] = xi
+            ask_block(e, link.g0 + j, NUDGE, _perturb(link.pathway, xi))
+
+
+@kernel
+def _form(link, e):
+    """Add what has been heard, carried by the pathway, to the signal of every neuron."""
+    error, fed, forward, signal, pathway = link.error, link.feedback, link.forward, link.signal, link.pathway
+    n = error.size
     step = 1 if forward.size > 1 else 0
     for j in range(signal.size):
         total = 0.0
-        for k in range(n_out):
-            total += pathway.feedback(float(forward[(j * n_out + k) * step]), fixed[j * n_out + k]) * error[k]
-        signal[j] = total
+        for k in range(n):
+            total += pathway.feedback(float(forward[(j * n + k) * step]), fed[j * n + k]) * error[k]
+        signal[j] = total + (0.0 if link.first else signal[j])
+
+
+@kernel
+def _feedback_learns(link, e):
+    error, fed, pathway = link.error, link.feedback, link.pathway
+    n = error.size
+    for j in range(link.signal.size):
+        x = e.counts[link.g0 + j] - link.before[j]
+        if x > 0:
+            link.count[N_LEARNED] += 1
+            for k in range(n):
+                fed[j * n + k] = _learn(pathway, fed[j * n + k], float(x), error[k])
+
+
+@kernel
+def _feedback_mirrors(link, i):
+    """A moment of noise: drive the neurons, and let the feedback weights see what arrives above."""
+    fed, forward, noise, heard, pathway = link.feedback, link.through, link.noise, link.heard, link.pathway
+    n = heard.size
+    clear(heard)
+    for j in range(noise.size):
+        noise[j] = gaussian(link.key[0] + np.uint64(j), i)
+        for k in range(n):
+            heard[k] += forward[j * n + k] * noise[j]
+    for j in range(noise.size):
+        for k in range(n):
+            fed[j * n + k] = _mirror(pathway, fed[j * n + k], noise[j], heard[k])
+    link.count[N_MIRRORED] += 1
+
+
+@entry
+def credit(link, e, op, i, t):
+    """What a credit link does around presentation number `i`, which ends at t."""
+    if op == BEGIN:
+        _begin(link, e, i)
+    elif op == FORM:
+        _hear(link, e, t)
+        _form(link, e)
+        if link.learns:
+            _feedback_learns(link, e)
+        if link.mirrors:
+            _feedback_mirrors(link, i)
     return 0.0
 
 
@@ -87,6 +203,8 @@ def present(e, p, until):
             copy(p.x_start, p.samples[shown])
             every_block(e, RESET, p.first + s)
             every_group(e, CLEAR, 0.0)
+            for k in range(p.n_links):
+                invoke(p.link_kernels[k], p.links[k], e, BEGIN, p.first + s, 0.0)
             p.rec_start = e.n_rec
             p.middle = 1
         why = invoke(p.engine_kernels[0], p.engines[0], e, 0, 0, p.duration)
@@ -95,24 +213,22 @@ def present(e, p, until):
             continue
         if why != DONE:
             return why
-        top = -math.inf
         for k in range(n_out):
             p.out[s, k] = ask_block(e, p.readout + k, POTENTIAL, p.duration)
-            top = max(top, p.out[s, k])
-        total = 0.0
-        for k in range(n_out):
-            error[k] = math.exp(p.out[s, k] - top)
-            total += error[k]
-        for k in range(n_out):
-            error[k] /= total
+            error[k] = p.out[s, k]
+        softmax(error)
         if p.labels.size > 0:
             target = p.labels[shown]
             p.loss[s] = -math.log(max(error[target], 1e-300))
             error[target] -= 1.0
+            p.label[0] = target
+            p.reward[0] = -p.loss[s]
+            clear(p.wanted)
+            p.wanted[target] = -1.0
         if p.learn:
             # Every signal is formed with the weights as they were while the sample was shown.
-            for k in range(p.n_teachers):
-                invoke(p.teacher_kernels[k], p.teachers[k], e, FORM, 0, 0.0)
+            for k in range(p.n_links):
+                invoke(p.link_kernels[k], p.links[k], e, FORM, p.first + s, p.duration)
             every_group(e, SIGNAL, p.duration)
             every_group(e, FINISH, p.duration)
         if p.record:

@@ -23,7 +23,7 @@ from .cells import (
     predict,
     project,
 )
-from .dispatch import Kind, by_kind, hook, with_hooks
+from .dispatch import Kind, by_kind, hook, optional, with_hooks
 from .jit import entry, inlined, kernel, specialise
 from .prefetch import prefetch
 from .stepped import OWN, receive
@@ -34,12 +34,13 @@ DENSE, SPARSE = Kind("dense"), Kind("sparse")
 ALIKE, BY_ROW, BY_SYNAPSE = range(3)
 
 # What a group can be asked to do.
-RUN, ARRIVE, LEARN, POST, SETTLE, SIGNAL, FINISH, CLEAR = range(8)
+RUN, ARRIVE, LEARN, POST, SETTLE, SIGNAL, FINISH, CLEAR, GAIN = range(9)
 # Counters of a group.
 N_ARRIVALS, N_EVENTS, N_ON_POST, N_POST_SPIKES, N_SIGNAL, N_SIGNAL_ROWS = range(6)
 
 _on_pre, _on_post, _on_signal, _on_end = hook("on_pre"), hook("on_post"), hook("on_signal"), hook("on_end")
 _pre_spike, _post_spike = hook("pre_spike"), hook("post_spike")
+_gain = optional("gain", lambda rule, post, t: 0.0)
 HOOKS = ("on_pre", "on_post", "pre_spike", "post_spike", "on_signal", "on_end")
 
 
@@ -600,6 +601,14 @@ def _apply_signal(g, t):
     _choose_signal(g, t)
 
 
+@with_hooks("gain")
+def _pass_on(g, t):
+    """Add each target's signal, times its gain, to what the layer below hears as the error."""
+    factors = decays(g.taus_post, t - g.t0)
+    for k in range(g.delta.size):
+        g.delta[k] += g.signal[k] * _gain(g.rule, view(g.f_post, g.post, k, factors), t)
+
+
 def _dense_end(g, t):
     pre_factors, post_factors = decays(g.taus_pre, t - g.t0), decays(g.taus_post, t - g.t0)
     for lr in range(g.r1 - g.r0):
@@ -673,4 +682,6 @@ def group(g, e, op, i, t):
         _end_rows(g, t)
     elif op == CLEAR:
         _clear(g)
+    elif op == GAIN:
+        _pass_on(g, t)
     return 0.0

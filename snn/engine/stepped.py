@@ -7,40 +7,20 @@ in one loop, at vector speed; those that are held, few as a rule, are put back t
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import numpy as np
 
 from .cells import RESET, copy_all, next_spike, restart_source
-from .dispatch import Kind
+from .dispatch import Kind, optional
 from .jit import entry, inlined, kernel, specialise
 from .rng import gaussian, poisson, tabled, uniform_u64
-from .types import PluginType, at, view
+from .types import at, view
 
 GRID, GRID_SOURCE, DRIZZLE = Kind("grid"), Kind("grid source"), Kind("drizzle")
 # What becomes of arrivals at a cell that is held: lost, taken as ever, or what the model's own method says.
 LOST, KEPT, OWN = range(3)
 # What a block can be asked to do, beside what the exact engine asks.
 STEP, RAIN, SETBACK = 20, 21, 22
-
-
-def _choice(name: str, otherwise: Any) -> Any:
-    """A function that calls the plugin's method `name`, or does `otherwise` where it has none."""
-    other = kernel(otherwise)
-
-    def call(plugin: Any, *args: Any) -> Any:
-        method = getattr(plugin, name, None)
-        return otherwise(plugin, *args) if method is None else method(*args)
-
-    @specialise(call)
-    def _call(plugin, *args):
-        assert isinstance(plugin, PluginType)
-        function = plugin.method(name)
-        if function is None:
-            return lambda plugin, *args: other(plugin, *args)
-        return lambda plugin, *args: function(plugin, *args)
-
-    return call
 
 
 def _advance(model, cell, dt):
@@ -55,9 +35,9 @@ def _never(model, cell):
     return 0.0
 
 
-_step = _choice("step", _advance)
-_noise = _choice("noise", _nothing)
-_hazard = _choice("hazard", _never)
+_step = optional("step", _advance)
+_noise = optional("noise", _nothing)
+_hazard = optional("hazard", _never)
 
 
 def save(to, states, j):

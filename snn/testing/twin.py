@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import heapq
 import math
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -12,6 +13,7 @@ import numpy as np
 
 from ..errors import ParameterError, PluginError, SimulationError
 from ..plugin import GivenSpikes, Model, Rule, Source
+from .lessons import Lessons, softmax
 from .record import Record
 
 # What a rule that reads the potential sees while the cell is refractory: below every threshold.
@@ -153,6 +155,8 @@ class Twin:
             self._cells += self._make_cells(population)
         self._start_records = [cell.record.copy() for cell in self._cells]
         self._shown = 0
+        self.fired: Counter[tuple[str, int]] = Counter()
+        """Spikes of each neuron since the presentation began."""
         self._paths = [self._make_path(projection) for projection in network.projections.values()]
         self._outgoing: dict[str, list[_Path]] = {name: [] for name in network.populations}
         self._plastic: dict[str, list[_Path]] = {name: [] for name in network.populations}
@@ -160,6 +164,7 @@ class Twin:
             self._outgoing[path.source].append(path)
             if path.rule is not None:
                 self._plastic[path.target].append(path)
+        self.lessons = Lessons(self)
         self._start()
 
     def _start(self) -> None:
@@ -322,6 +327,7 @@ class Twin:
                 f"Let {type(cell.plugin).__name__} come to rest below its threshold after a spike."
             )
         self.spikes.append((self.t, cell.population, cell.index))
+        self.fired[cell.population, cell.index] += 1
 
     def _fire(self, cell: _Cell) -> None:
         self._bring(cell)
@@ -467,12 +473,10 @@ class Twin:
             for cell in cells:
                 self._bring(cell)
             v = np.array([HELD if c.held else getattr(c.record, c.plugin.potential) for c in cells])
-            error = np.exp(v - v.max()) / np.exp(v - v.max()).sum()
+            error = softmax(v)
+            reward = math.log(max(error[label], 1e-300))
             error[label] -= 1.0
-            signals = {readout: error}
-            for link in self.network.credits:
-                if link.error.name == readout:
-                    signals[link.to.name] = self._credit(link, error)
+            signals = self.lessons.signals(readout, error, label, reward, self._shown - 1)
             for population, signal in signals.items():
                 self.signal(population, signal)
             self.end()
@@ -496,25 +500,10 @@ class Twin:
             for row in path.row_of:
                 row.pre, row.carried = row.pre.fresh(), False
             path.post = [post.fresh() for post in path.post]
+        self.fired.clear()
+        self.lessons.begin(self._shown)
         self._shown += 1
         self._start()
-
-    def _credit(self, link: Any, error: np.ndarray) -> np.ndarray:
-        """Learning signal L_j = sum_k feedback(w_jk, b_jk) e_k at the population that a credit link leads to."""
-        to, readout = link.to.name, link.error.name
-        n, n_out = link.to.size, error.size
-        w = np.full((n, n_out), math.nan)
-        for path in self._paths:
-            if path.source == to and path.target == readout:
-                for k, row in enumerate(path.row_of):
-                    w[row.source, path.targets[k]] = path.syn[k].w
-        b = self._streams.generator("credit", to, readout).normal(size=n * n_out).reshape(n, n_out)
-        return np.array(
-            [
-                sum(link.pathway.feedback(float(w[j, k]), float(b[j, k])) * float(error[k]) for k in range(n_out))
-                for j in range(n)
-            ]
-        )
 
     # Results
 

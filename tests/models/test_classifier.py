@@ -28,7 +28,7 @@ def test_dfa_learns_digits_and_repeats_bit_for_bit(digits):
         net.fit(x[:1200], y[:1200], epochs=4)
     # After 4 passes; an untrained hidden layer stays below 80 %.
     assert one.show(x[1200:], y[1200:]).accuracy > 0.85
-    assert one.sim.weights(one.into_hidden).tobytes() == two.sim.weights(two.into_hidden).tobytes()
+    assert one.sim.weights(one.projections[0]).tobytes() == two.sim.weights(two.projections[0]).tobytes()
     serial, parallel = one.show(x[1200:], y[1200:]), one.show(x[1200:], y[1200:], threads=2)
     assert serial.outputs.tobytes() == parallel.outputs.tobytes()
     assert serial.spikes == parallel.spikes
@@ -40,10 +40,10 @@ def test_eligibility_of_a_sample_is_the_double_sum(digits):
     net = LatencyClassifier(
         (64, 3, 10), ThreeFactor(eta=1.0), Delta(eta=0.0), DFA(scale=1.0), seed=2, w_in=(0.1, 0.1), jitter=0.0
     )
-    w = net.sim.weights(net.into_hidden).reshape(64, 3)
+    w = net.sim.weights(net.projections[0]).reshape(64, 3)
     shown = net.show(x[:1], y[:1], learn=True)
     assert shown.spikes["hidden"] == 0
-    dw = net.sim.weights(net.into_hidden).reshape(64, 3) - w
+    dw = net.sim.weights(net.projections[0]).reshape(64, 3) - w
     fires = np.flatnonzero(x[0] > 0.1)
     t = 20e-3 * (1 - x[0, fires].astype(np.float32).astype(float))
     order = np.lexsort((fires, t))
@@ -81,12 +81,12 @@ def test_evaluation_between_two_trainings_changes_nothing(digits):
     for net, evaluate in ((one, False), (two, True)):
         net.show(x[:50], y[:50], learn=True)
         if evaluate:
-            before = net.sim.weights(net.into_hidden)
+            before = net.sim.weights(net.projections[0])
             net.show(x[50:100], y[50:100])
-            assert net.sim.weights(net.into_hidden).tobytes() == before.tobytes()
+            assert net.sim.weights(net.projections[0]).tobytes() == before.tobytes()
             net.sim.presented = 50  # the same stretch of the jitter's stream as without the evaluation
         net.show(x[100:150], y[100:150], learn=True)
-    assert one.sim.weights(one.into_hidden).tobytes() == two.sim.weights(two.into_hidden).tobytes()
+    assert one.sim.weights(one.projections[0]).tobytes() == two.sim.weights(two.projections[0]).tobytes()
 
 
 def test_variations_are_drawn_anew_for_each_pass_and_leave_the_samples_alone(digits):
@@ -101,7 +101,7 @@ def test_variations_are_drawn_anew_for_each_pass_and_leave_the_samples_alone(dig
     for net in (one, two):
         net.fit(x[:40], y[:40], epochs=2, vary=vary)
     plain.fit(x[:40], y[:40], epochs=2)
-    w = [net.sim.weights(net.into_hidden).tobytes() for net in (one, two, plain)]
+    w = [net.sim.weights(net.projections[0]).tobytes() for net in (one, two, plain)]
     assert w[0] == w[1] != w[2]
     assert seen[0] != seen[1] and seen[:2] == seen[2:]
     assert np.array_equal(x[:40], kept)

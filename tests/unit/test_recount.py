@@ -12,10 +12,22 @@ import pytest
 
 from models import LIF, Latency, Poisson, Readout
 from models.backprop import MLP
-from rules import DFA, Delta, PairSTDP, ThreeFactor
+from rules import (
+    DFA,
+    DRTP,
+    FA,
+    Delta,
+    KolenPollack,
+    LocalReadout,
+    PairSTDP,
+    Reward,
+    ThreeFactor,
+    WeightMirror,
+)
 from snn import Hz, Network, Simulator, all_to_all, fixed_probability, from_arrays, ms, uniform
 from snn.plugin import Source
 from snn.testing import Twin
+from snn.testing.lessons import Lessons
 
 # For each hook: phase, what a pass does once, what it does at each synapse. n: state of the neuron that the pass starts
 # from, f: of those at the other ends, s: synapse states.
@@ -38,12 +50,121 @@ COSTS = {
 STATES = {PairSTDP: (1, 1), ThreeFactor: (1, 2), Delta: (1, 0)}  # presynaptic, postsynaptic
 
 
+# Of each call of a pathway's method, by hand from its text: once for each neuron, once for each feedback weight.
+LEARN = {
+    # eta e x / scale with a known reciprocal, subtracted; the decay another product and sum.
+    KolenPollack: ({}, {"mul": 4, "add": 2}),
+    LocalReadout: ({}, {"mul": 3, "add": 1}),
+    # x y / scale - b, times eta, added.
+    WeightMirror: ({}, {"mul": 3, "add": 2}),
+}
+
+
+class CountedLessons(Lessons):
+    """Credit links that count each thing when they do it."""
+
+    def add(self, k, op, n=1, footprint=0):
+        self.twin.add("credit", self.links[k].to.name, op, n, footprint)
+
+    def size(self, k):
+        """Bytes of one word per neuron, per error, per feedback weight."""
+        n, m = self.links[k].to.size, self.links[k].error.size
+        return 4 * n, 4 * m, 4 * n * m
+
+    def softmax(self, k):
+        # Three classes, as below for the readout.
+        for op, n, footprint in (("exp", 6, 0), ("add", 10, 0), ("state_rw", 17, 12)):
+            self.add(k, op, n, footprint)
+
+    def begin(self, shown):
+        super().begin(shown)
+        for k, link in enumerate(self.links):
+            if link.pathway.overrides("perturb"):
+                for _ in range(link.to.size):
+                    self.add(k, "mul")  # sigma xi
+                    self.add(k, "add")  # on the potential, which is read and written; xi is kept
+                    self.add(k, "state_rw", 3, self.size(k)[0])
+
+    def _hear(self, k, known, label, reward):
+        if self.links[k].pathway.hears == "reward":
+            self.add(k, "add")  # less what was expected
+            self.add(k, "mul"), self.add(k, "add", 2)  # the expectation moves
+        return super()._hear(k, known, label, reward)
+
+    def guess(self, k):
+        neurons, errors, weights = self.size(k)
+        for x in self._activity(self.links[k]):
+            if x > 0:
+                self.add(k, "state_rw", 1, neurons)
+                for _ in range(self.links[k].error.size):
+                    self.add(k, "mac")
+                    self.add(k, "w_read", 1, weights)
+                    self.add(k, "acc_rw", 2, errors)
+        self.softmax(k)
+        return super().guess(k)
+
+    def gain(self, population, signal):
+        k = next(k for k, x in enumerate(self.links) if x.error.name == population)
+        for _ in signal:
+            self.add(k, "mul")
+            self.add(k, "state_rw", 3, self.size(k)[1])
+        return super().gain(population, signal)
+
+    def carry(self, k, heard):
+        hears, (neurons, errors, weights) = self.links[k].pathway.hears, self.size(k)
+        for _ in range(self.links[k].to.size):
+            if hears == "label":
+                self.add(k, "transport", 1, weights)
+            elif hears == "reward":
+                self.add(k, "mul")
+                self.add(k, "transport", 1, 4)
+                self.add(k, "state_rw", 1, neurons)
+            else:
+                for _ in heard:
+                    self.add(k, "mac")
+                    self.add(k, "transport", 1, weights)
+                    self.add(k, "acc_rw", 1, errors)
+            self.add(k, "state_rw", 1, neurons)
+        return super().carry(k, heard)
+
+    def _changes(self, k, neurons):
+        """Feedback weights of some neurons change."""
+        pathway, n, (of_neurons, errors, weights) = self.links[k].pathway, self.links[k].error.size, self.size(k)
+        once, each = LEARN[type(pathway)]
+        for _ in range(neurons):
+            self.add(k, "state_rw", 1, of_neurons)
+            for op, m in once.items():
+                self.add(k, op, m)
+            for _ in range(n):
+                for op, m in each.items():
+                    self.add(k, op, m)
+                self.add(k, "acc_rw", 1, errors)
+                self.add(k, "w_read", 1, weights)
+                self.add(k, "w_write", 1, weights)
+
+    def learn(self, k, heard):
+        if self.links[k].pathway.overrides("learn"):
+            self._changes(k, int((self._activity(self.links[k]) > 0).sum()))
+        super().learn(k, heard)
+
+    def mirror(self, k, shown):
+        if self.links[k].pathway.overrides("mirror"):
+            _, errors, weights = self.size(k)
+            for _ in range(weights // 4):
+                self.add(k, "mac")
+                self.add(k, "w_read", 1, weights)
+                self.add(k, "acc_rw", 2, errors)
+            self._changes(k, self.links[k].to.size)
+        super().mirror(k, shown)
+
+
 class Recount(Twin):
     """A twin that counts each thing when it does it."""
 
     def __init__(self, network):
         self.counted, self.updates = Counter(), 0
         super().__init__(network)
+        self.lessons = CountedLessons(self)
 
     def add(self, phase, where, op, n=1, footprint=0):
         self.counted[phase, where, op, footprint] += n
@@ -109,15 +230,6 @@ class Recount(Twin):
                     self.spend(path, "on_signal", 0)
         super().signal(population, values)
 
-    def _credit(self, link, error):
-        for _ in range(link.to.size):
-            for _ in range(error.size):
-                self.add("credit", link.to.name, "mac")
-                self.add("credit", link.to.name, "transport", 1, 4 * link.to.size * error.size)
-                self.add("credit", link.to.name, "acc_rw", 1, 4 * error.size)
-            self.add("credit", link.to.name, "state_rw", 1, 4 * link.to.size)
-        return super()._credit(link, error)
-
     def _restart(self, into, values):
         super()._restart(into, values)
         for name, population in self.network.populations.items():
@@ -134,7 +246,12 @@ class Recount(Twin):
         return {key: n for key, n in self.counted.items() if n}
 
 
-def test_every_phase_of_learning_presentations_equals_a_recount():
+@pytest.mark.parametrize(
+    "pathway",
+    [DFA(), DRTP(), KolenPollack(), LocalReadout(scale=0.2), Reward(scale=0.1), WeightMirror()],
+    ids=lambda pathway: type(pathway).__name__,
+)
+def test_every_phase_of_learning_presentations_equals_a_recount(pathway):
     """Inputs reach two of four hidden neurons each (sparse), those reach every readout (dense)."""
     seed = 3
     draws = np.random.default_rng(seed)
@@ -148,7 +265,7 @@ def test_every_phase_of_learning_presentations_equals_a_recount():
     net.connect(
         hidden, readout, all_to_all(), weight=draws.normal(0, 0.3, (4, 3)), rule=Delta(), dtype="float32", name="out"
     )
-    net.credit(DFA(), error=readout, to=hidden)
+    net.credit(pathway, error=readout, to=hidden)
     samples, labels = draws.uniform(0, 1, (12, 6)), draws.integers(0, 3, 12)
 
     twin = Recount(net)
@@ -165,6 +282,26 @@ def test_every_phase_of_learning_presentations_equals_a_recount():
     assert shown.ledger.counts == twin.nonzero()
     assert shown.ledger.updates == twin.updates
     assert {phase for phase, *_ in shown.ledger.counts} == {"forward", "trace", "error", "credit", "update", "control"}
+
+
+def test_credit_from_layer_to_layer_equals_a_recount():
+    draws = np.random.default_rng(1)
+    net = Network(1)
+    sizes = (6, 5, 4, 3)
+    models = [Latency(t_last=8 * ms, low=0.2), LIF(), LIF(), Readout()]
+    layers = [net.population(f"layer {k}", m, n) for k, (m, n) in enumerate(zip(models, sizes, strict=True))]
+    for k in range(3):
+        w = draws.normal(0.6 if k < 2 else 0.0, 0.3, sizes[k : k + 2])
+        net.connect(layers[k], layers[k + 1], all_to_all(), weight=w, rule=Delta() if k == 2 else ThreeFactor())
+    for k in (1, 2):
+        net.credit(FA(), error=layers[k + 1], to=layers[k])
+    twin = Recount(net)
+    x, y = draws.uniform(0, 1, (8, 6)), draws.integers(0, 3, 8)
+    twin.present(x, y, into="layer 0", readout="layer 3", duration=15 * ms)
+    shown = Simulator(net).present(x, y, into=layers[0], readout=layers[3], duration=15 * ms)
+    credit = {key: n for key, n in twin.nonzero().items() if key[0] == "credit"}
+    assert {key: n for key, n in shown.ledger.counts.items() if key[0] == "credit"} == credit
+    assert credit["credit", "layer 1", "mul", 0] == 8 * 4
 
 
 @pytest.mark.parametrize("delay", [1.5 * ms, uniform(0.5 * ms, 3 * ms)], ids=["one delay", "many delays"])
