@@ -10,7 +10,8 @@ from typing import Any
 class Deferred:
     """Notes Ctrl+C while the block runs, in `asked`; a second one comes through at once.
 
-    Does nothing outside the main thread, and where the program has a handler of its own.
+    The program's own handler is called all the same: what it would raise is what is noted. (Brian2 has one from its
+    import on, which raises like Python's own while none of its networks runs.) Nothing is done outside the main thread.
     """
 
     def __init__(self) -> None:
@@ -19,14 +20,17 @@ class Deferred:
 
     def __enter__(self) -> Deferred:
         main = threading.current_thread() is threading.main_thread()
-        if main and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        if main and callable(signal.getsignal(signal.SIGINT)):
             self._replaced = signal.signal(signal.SIGINT, self._note)
         return self
 
     def _note(self, number: int, frame: Any) -> None:
-        if self.asked:
-            raise KeyboardInterrupt
-        self.asked = True
+        try:
+            self._replaced(number, frame)
+        except KeyboardInterrupt:
+            if self.asked:
+                raise
+            self.asked = True
 
     def __exit__(self, *error: object) -> None:
         if self._replaced is not None:

@@ -49,6 +49,8 @@ def requests(net):
 def ctrl_c(monkeypatch):
     """Makes a progress meter that presses Ctrl+C some times when a third of a run is done."""
     monkeypatch.setattr("snn.progress.INTERVAL", 0.0)
+    # Of this process only: Brian2 sets a handler where it is imported.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
 
     def made(times=1):
         left = [times]
@@ -59,7 +61,8 @@ def ctrl_c(monkeypatch):
 
         return meter
 
-    return made
+    yield made
+    signal.signal(signal.SIGINT, before)
 
 
 @pytest.mark.parametrize("engine", ["exact", "grid"])
@@ -100,6 +103,22 @@ def test_a_second_ctrl_c_comes_through_at_once(ctrl_c):
     with pytest.raises(KeyboardInterrupt) as error:
         Simulator(network()).run(0.4, progress=ctrl_c(2))
     assert not isinstance(error.value, Interrupted)
+
+
+def test_a_handler_of_ones_own_is_heard_and_decides(ctrl_c):
+    heard = []
+    signal.signal(signal.SIGINT, lambda number, frame: heard.append(number))
+    assert Simulator(network()).run(0.1, progress=ctrl_c()).duration == 0.1
+    assert heard == [signal.SIGINT]
+
+    def refuse(number, frame):
+        raise KeyboardInterrupt
+
+    # As Brian2's, which raises like Python's own.
+    signal.signal(signal.SIGINT, refuse)
+    with pytest.raises(Interrupted):
+        Simulator(network()).run(0.1, progress=ctrl_c())
+    assert signal.getsignal(signal.SIGINT) is refuse
 
 
 # Memory
