@@ -4,6 +4,10 @@ Wiring, start values and noise are drawn anew for each seed on both sides, by ge
 spikes say nothing. What is compared is the mean over seeds: it has to lie within two standard deviations of Brian2's
 seed-to-seed spread. With ten seeds the standard error of the difference is 0.45 of these deviations, so that equal
 networks fail about once in a thousand comparisons.
+
+The microcircuit has a tenth of its neurons and inputs here. Mean and variance of each neuron's input are kept, but not
+correlations, so that rates are lower than those published for its full size, which are shown beside and not judged:
+Brian2 at the same size is the measure.
 """
 
 from __future__ import annotations
@@ -32,10 +36,8 @@ NETWORKS: dict[str, Callable[[int], Network]] = {
     "microcircuit": lambda seed: networks.microcircuit(0.1, 0.1, seed=seed),
 }
 PUBLISHED = dict(zip(POPULATIONS, (0.90, 2.97, 4.41, 5.88, 7.57, 8.63, 1.11, 7.83), strict=True))
-"""Rates (Hz) of the microcircuit at full scale (Potjans & Diesmann 2014)."""
+"""Rates (Hz) of the microcircuit at full size (Potjans & Diesmann 2014)."""
 MOST_SPREAD = 2.0
-# Down-scaling keeps mean and variance of the input, so rates about so: correlations grow, and low rates with them.
-MOST_FROM_PUBLISHED = 0.5
 
 Trains = dict[str, SpikeData]
 
@@ -68,7 +70,8 @@ def measures(case: str, trains: Trains) -> dict[str, float]:
     """What is compared: of the microcircuit the rate of each population, else three numbers of all neurons."""
     span = BEFORE, BEFORE + MEASURED
     if case == "microcircuit":
-        return {f"rate of {name} (Hz)": float(rates(s, *span).mean()) for name, s in trains.items()}
+        mean = {name: float(rates(s, *span).mean()) for name, s in trains.items()}
+        return {f"{name} (full size {PUBLISHED[name]:.2f}) Hz": rate for name, rate in mean.items()}
     every = pooled(list(trains.values()))
     return {
         "mean rate (Hz)": float(rates(every, *span).mean()),
@@ -101,14 +104,6 @@ def validate_network(case: str, seeds: int, figure: Path | None) -> list[dict[st
             runs[1].append(spikes_in_brian2(NETWORKS[case](seed), folder))
     here, there = ([measures(case, trains) for trains in side] for side in runs)
     rows = within_spread(case, here, there)
-    if case == "microcircuit":
-        for name, rate in PUBLISHED.items():
-            ours = np.mean([run[f"rate of {name} (Hz)"] for run in here])
-            rows.append({
-                "case": case, "metric": f"rate of {name}, relative to {rate:.2f} Hz as published (full scale)",
-                "value": float(abs(ours / rate - 1)), "tolerance": MOST_FROM_PUBLISHED,
-                "pass": bool(abs(ours / rate - 1) <= MOST_FROM_PUBLISHED),
-            })  # fmt: skip
     if figure is not None:
         from validate_figures import network_figure
 

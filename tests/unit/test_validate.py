@@ -41,7 +41,7 @@ def test_three_numbers_are_measured_of_all_neurons_after_the_start(validate):
 
 def test_the_microcircuit_is_measured_by_population(validate):
     found = validate.measures("microcircuit", {"L4E": regular("L4E", 5, 10.0, 1)})
-    assert found == {"rate of L4E (Hz)": pytest.approx(10.0, rel=0.06)}
+    assert found == {"L4E (full size 4.41) Hz": pytest.approx(10.0, rel=0.06)}
 
 
 def test_a_difference_is_told_in_the_spread_of_the_other_side(validate):
