@@ -2,6 +2,7 @@
 
 from .adex import AdEx
 from .alif import ALIF
+from .currents import OrnsteinUhlenbeck, StepCurrent, TimedCurrent, WhiteNoise
 from .escape_lif import EscapeLIF
 from .hodgkin_huxley import HodgkinHuxley
 from .izhikevich import Izhikevich, Izhikevich2007
@@ -10,7 +11,7 @@ from .lif_alpha import LIFAlpha
 from .lif_cond import LIFCond
 from .lif_exp import LIFExp
 from .readout import Readout
-from .sources import Latency, Poisson, Rate, Regular, SpikeTimes
+from .sources import Latency, Poisson, Rate, Regular, SpikeTimes, TimedPoisson
 from .two_compartment import TwoCompartmentLIF
 
 __all__ = [
@@ -25,10 +26,15 @@ __all__ = [
     "LIFCond",
     "LIFExp",
     "Latency",
+    "OrnsteinUhlenbeck",
     "Poisson",
     "Rate",
     "Readout",
     "Regular",
     "SpikeTimes",
+    "StepCurrent",
+    "TimedCurrent",
+    "TimedPoisson",
     "TwoCompartmentLIF",
+    "WhiteNoise",
 ]

@@ -55,6 +55,7 @@ class AdEx(Model):
     i_exc = state("cell", 0.0, unit="A", doc="excitatory current")
     i_inh = state("cell", 0.0, unit="A", doc="inhibitory current")
     refractory = "t_ref"
+    injected = "i_drive"
     receives_while_held = True
     reference = "Brette & Gerstner (2005)"
 

@@ -36,6 +36,7 @@ class ALIF(Model):
     v = state("cell", 0.0, unit="V", doc="membrane potential")
     theta = state("cell", 0.0, unit="V", doc="rise of the threshold")
     refractory = "t_ref"
+    injected = "drive"
     reference = "Bellec et al. (2018)"
 
     def advance(self, cell: Any, dt: float) -> None:

@@ -35,6 +35,7 @@ class EscapeLIF(Model):
     drive: float = param(0.0, unit="V", doc="constant drive, resistance times current")
     v = state("cell", 0.0, unit="V", doc="membrane potential")
     refractory = "t_ref"
+    injected = "drive"
     reference = "Gerstner et al. (2014)"
 
     def step(self, cell: Any, dt: float) -> None:

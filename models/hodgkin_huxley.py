@@ -73,6 +73,7 @@ class HodgkinHuxley(Model):
     g_exc = state("cell", 0.0, unit="S", doc="excitatory conductance")
     g_inh = state("cell", 0.0, unit="S", doc="inhibitory conductance")
     refractory = "t_ref"
+    injected = "i_drive"
     receives_while_held = True
     reference = "Traub & Miles (1991); Brette et al. (2007)"
 

@@ -45,6 +45,7 @@ class Izhikevich(Model):
     drive: float = param(0.0, unit="V/s", doc="constant input, I in the paper")
     v = state("cell", -65 * mV, unit="V", doc="membrane potential")
     u = state("cell", -13.0, unit="V/s", doc="recovery")
+    injected = "drive"
     reference = "Izhikevich (2003)"
 
     def step(self, cell: Any, dt: float) -> None:
@@ -108,6 +109,7 @@ class Izhikevich2007(Model):
     u = state("cell", 0.0, unit="A", doc="recovery current")
     i_exc = state("cell", 0.0, unit="A", doc="excitatory current")
     i_inh = state("cell", 0.0, unit="A", doc="inhibitory current")
+    injected = "i_drive"
     reference = "Izhikevich (2007)"
 
     def step(self, cell: Any, dt: float) -> None:

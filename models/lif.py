@@ -33,6 +33,7 @@ class LIF(Model):
     soft_reset: bool = param(False, doc="True: a spike subtracts v_thresh - v_reset")
     v = state("cell", 0.0, unit="V", doc="membrane potential")
     refractory = "t_ref"
+    injected = "drive"
     reference = "Lapicque (1907)"
 
     def advance(self, cell: Any, dt: float) -> None:

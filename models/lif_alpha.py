@@ -59,6 +59,7 @@ class LIFAlpha(Model):
     i_inh = state("cell", 0.0, unit="A", doc="inhibitory current")
     x_inh = state("cell", 0.0, unit="A", doc="what the inhibitory current relaxes to")
     refractory = "t_ref"
+    injected = "drive"
     receives_while_held = True
     reference = "Rotter & Diesmann (1999)"
 

@@ -40,6 +40,7 @@ class LIFCond(Model):
     g_exc = state("cell", 0.0, unit="S", doc="excitatory conductance")
     g_inh = state("cell", 0.0, unit="S", doc="inhibitory conductance")
     refractory = "t_ref"
+    injected = "i_drive"
     receives_while_held = True
     reference = "Vogels & Abbott (2005)"
 

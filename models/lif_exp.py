@@ -18,11 +18,14 @@ def response(tau_m: float, tau: float, dt: float) -> float:
     """Potential after `dt` from a unit synaptic potential that decays with tau.
 
     tau / (tau - tau_m) (exp(-dt/tau) - exp(-dt/tau_m)), as a form that stays exact where tau is close to tau_m:
-    (exp(x) - 1) / x is (u - 1) / log(u) with u = exp(x), whose rounding cancels (Kahan; Higham 2002, sec. 1.14.1).
-    Only exp and log are called, which the compiler takes out of the loop over cells.
+    (exp(x) - 1) / x is (u - 1) / log(u) with u = exp(x), whose rounding cancels (Kahan; Higham 2002, sec. 1.14.1). With
+    the slower of the two decays in front, x <= 0, and nothing overflows; where u is so small that log(u) is lost, x
+    needs no such care. Only exp and log are called, which the compiler takes out of the loop over cells.
     """
-    u = math.exp(dt * (tau - tau_m) / (tau * tau_m))
-    return dt / tau_m * math.exp(-dt / tau_m) * ((u - 1.0) / math.log(u) if u != 1.0 else 1.0)
+    x = -dt * abs(tau - tau_m) / (tau * tau_m)
+    u = math.exp(x)
+    mean = 1.0 if u == 1.0 else (u - 1.0) / (math.log(u) if u > 0.1 else x)
+    return dt / tau_m * math.exp(-dt / max(tau, tau_m)) * mean
 
 
 def rise_time(
@@ -103,6 +106,7 @@ class LIFExp(Model):
     i_exc = state("cell", 0.0, unit="A", doc="excitatory current")
     i_inh = state("cell", 0.0, unit="A", doc="inhibitory current")
     refractory = "t_ref"
+    injected = "drive"
     receives_while_held = True
     reference = "Rotter & Diesmann (1999)"
 

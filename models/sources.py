@@ -26,6 +26,37 @@ class Poisson(Source):
         return max(t, self.start) - math.log(1.0 - u) / self.rate
 
 
+class TimedPoisson(Source):
+    """Poisson trains whose rate is given step by step: rate[k] from k step to (k + 1) step, the last one for ever.
+
+    The next spike is where the rate, integrated from the last one on, reaches -ln(1 - u): exact whatever the engine.
+    What Brian2 makes of ``PoissonGroup(n, rates="ta(t, i)")`` with a TimedArray, without its time steps.
+
+    References
+    ----------
+    Cinlar (1975) Introduction to Stochastic Processes, ch. 4.7 (inversion of the integrated rate).
+    """
+
+    rate: Any = param((10 * Hz,), unit="Hz", min=0, series=True, doc="rates, (n_steps,) or (n_steps, n)")
+    step: float = param(10 * ms, unit="s", above=0, doc="time that each rate holds")
+
+    def next_spike(self, cell: Any, t: float, u: float) -> float:
+        missing = -math.log(1.0 - u)
+        now = max(t, 0.0)
+        k = int(now / self.step)
+        while k < self.rate.size - 1:
+            end = (k + 1) * self.step
+            gain = self.rate[k] * (end - now)
+            if gain > missing:
+                return now + missing / self.rate[k]
+            # A step may end before `now` by rounding only: it then adds nothing.
+            missing -= max(gain, 0.0)
+            now = max(now, end)
+            k += 1
+        rate = self.rate[self.rate.size - 1]
+        return now + missing / rate if rate > 0.0 else math.inf
+
+
 class Regular(Source):
     """Spikes at start, start + period, start + 2 period, ..."""
 

@@ -40,6 +40,7 @@ class TwoCompartmentLIF(Model):
     u = state("cell", 0.0, unit="V", doc="potential of the dendrite")
     ports = ("exc", "inh", "error")
     refractory = "t_ref"
+    injected = "drive"
     reference = "Urbanczik & Senn (2014)"
 
     def advance(self, cell: Any, dt: float) -> None:

@@ -3,15 +3,19 @@
 Each case runs in a process of its own, so that peak memory is the case's own. Times are medians of three stretches
 after a first one that compiles; cases follow one another, so compare rows of one run only.
 
-The reference networks (cuba, brunel, microcircuit) run on the grid engine, each stretch in a process of its own. With
-``--peers`` we and the others take turns (ours, peer, peer, ours, ...), `--rounds` times; run times are medians over
-rounds. The first round is cold for all: our cache and Brian2's project folder are empty, and the whole process of that
-round, from its start to the result, is the total. A ratio is peer / ours: above 1 we are faster.
+The reference networks (cuba, coba, brunel, microcircuit) run on the grid engine, each stretch in a process of its
+own. With ``--peers`` we and the others take turns (ours, peer, peer, ours, ...), `--rounds` times; run times are
+medians over rounds. The first round is cold for all: our cache and Brian2's project folder are empty, and the whole
+process of that round, from its start to the result, is the total. A ratio is peer / ours: above 1 we are faster.
+``--threads`` is for all of them.
+
+``--plot FILE`` draws how run time grows with neurons, synapses and rate, for one and two threads.
 """
 
 from __future__ import annotations
 
 import argparse
+import inspect
 import json
 import os
 import platform
@@ -30,10 +34,14 @@ REFERENCE = {
     "cuba-4000": 1.0,
     "cuba-20000": 1.0,
     "cuba-100000": 0.5,
+    "coba-4000": 1.0,
     "brunel-12500": 0.2,
     "brunel-stdp-12500": 0.2,
     "microcircuit-0.1": 0.5,
+    "microcircuit-1.0": 0.2,
 }
+# What a machine of this kind cannot hold: 68 bytes a synapse.
+TOO_LARGE = {("microcircuit-1.0", "brian2"): "about 20 GB"}
 CASES = (*OWN, *REFERENCE)
 WARM_UP = 0.05
 # From here on a peer is slow enough for one round to say what there is to say (s).
@@ -196,20 +204,35 @@ def startup() -> dict[str, Any]:
     }
 
 
-def reference(case: str) -> Any:
+def reference(case: str, seed: int = 1) -> Any:
     """The network of a case."""
     from models import networks
 
     name, _, size = case.rpartition("-")
-    if name == "cuba":
-        return networks.cuba(int(size) / 4000)
+    if name in ("cuba", "coba"):
+        return getattr(networks, name)(int(size) / 4000, seed=seed)
     if name == "microcircuit":
-        return networks.microcircuit(float(size), float(size))
-    return {"brunel": networks.brunel, "brunel-stdp": networks.brunel_stdp}[name](int(size) // 5)
+        return networks.microcircuit(float(size), float(size), seed=seed)
+    return {"brunel": networks.brunel, "brunel-stdp": networks.brunel_stdp}[name](int(size) // 5, seed=seed)
 
 
-def description(case: str) -> dict[str, Any]:
-    """What other simulators need to know of a network, in plain numbers (s, V)."""
+def options(case: str) -> dict[str, Any]:
+    """How the simulator has to be told to run it."""
+    rounded = {"round_delays": True} if case.startswith("microcircuit") else {}
+    return {"engine": "grid", "dt": 1e-4, **rounded}
+
+
+def threaded(threads: int) -> dict[str, Any]:
+    """The same for a number of threads; one needs no word."""
+    from snn import Simulator
+
+    if threads > 1 and "threads" not in inspect.signature(Simulator).parameters:
+        raise SystemExit(f"This version runs on one thread, not {threads}: leave --threads out.")
+    return {"threads": threads} if "threads" in inspect.signature(Simulator).parameters else {}
+
+
+def description(net: Any, seconds: float, threads: int = 1, before: float = WARM_UP) -> dict[str, Any]:
+    """What other simulators need to know of a network, in plain numbers (s, V, A, S, F)."""
     from models import Poisson
     from snn.connect import FixedInDegree
 
@@ -219,19 +242,19 @@ def description(case: str) -> dict[str, Any]:
         kind = type(value).__name__.lower()
         return [kind, *((value.low, value.high) if kind == "uniform" else (value.mean, value.sd))]
 
-    net = reference(case)
     sources = {name for name, p in net.populations.items() if isinstance(p.model, Poisson)}
     cells = [p for name, p in net.populations.items() if name not in sources]
     return {
         "seed": net.seed,
-        "before": WARM_UP,
-        "seconds": REFERENCE[case],
+        "before": before,
+        "seconds": seconds,
+        "threads": threads,
         "model": type(cells[0].model).__name__,
         "cells": [
             {
                 "name": p.name,
                 "size": len(p),
-                "v": plain(p.init["v"]),
+                "init": {name: plain(value) for name, value in p.init.items()},
                 "params": {k: v for k, v in p.model.params().items() if k not in ("soft_reset", "r_m")},
             }
             for p in cells
@@ -258,7 +281,7 @@ def description(case: str) -> dict[str, Any]:
     }
 
 
-def grid_run(case: str) -> dict[str, Any]:
+def grid_run(case: str, threads: int) -> dict[str, Any]:
     """Build, compile, and time one stretch of a reference network on the grid, its spikes recorded."""
     from snn import Simulator, Spikes
     from snn.engine import rows
@@ -267,16 +290,13 @@ def grid_run(case: str) -> dict[str, Any]:
     began = time.perf_counter()
     net = reference(case)
     cells = [p for name, p in net.populations.items() if not name.startswith("background")]
-    how: dict[str, Any] = {"round_delays": True} if case.startswith("microcircuit") else {}
-    sim = Simulator(net, record=[Spikes(p) for p in cells], engine="grid", dt=1e-4, **how)
-    build_s = time.perf_counter() - began
+    sim = Simulator(net, record=[Spikes(p) for p in cells], **options(case), **threaded(threads))
+    build_s = time.perf_counter() - began - sim.built.compile_s
 
     def events() -> int:
         return int(sum(g.count[rows.N_EVENTS] for g in sim.built.groups))
 
-    began = time.perf_counter()
     sim.run(WARM_UP, progress=False)
-    compile_s = time.perf_counter() - began
     before, began = events(), time.perf_counter()
     spikes = sim.run(bio, progress=False).spikes
     run_s, n_events = time.perf_counter() - began, events() - before
@@ -285,13 +305,13 @@ def grid_run(case: str) -> dict[str, Any]:
     return {
         "case": case,
         "engine": "grid",
-        "threads": 1,
+        "threads": threads,
         "neurons": neurons,
         "synapses": synapses,
         "bio_seconds": bio,
         "synaptic_events": n_events,
         "build_s": build_s,
-        "compile_s": compile_s,
+        "compile_s": sim.built.compile_s,
         "run_s": run_s,
         "ns_per_event": 1e9 * run_s / max(1, n_events),
         "peak_mb": peak_mb(),
@@ -310,20 +330,22 @@ def process(command: list[str], **how: Any) -> dict[str, Any]:
     return {**json.loads(done.stdout.splitlines()[-1]), "total_s": total}
 
 
-def compare(case: str, peers: list[str], rounds: int) -> list[dict[str, Any]]:
+def compare(case: str, peers: list[str], rounds: int, threads: int = 1) -> list[dict[str, Any]]:
     """Rows of one case: ours, and one for each peer with our own of the same rounds."""
+    one = [__file__, "--one", case, "--threads", str(threads)]
     if not peers:
         # As the other cases: with the kernels that are on disk, and no total.
-        own = [process([__file__, "--one", case]) for _ in range(rounds)]
-        return [median(own)]
-    told = json.dumps(description(case))
+        return [median([process(one) for _ in range(rounds)])]
+    told = json.dumps(description(reference(case), REFERENCE[case], threads))
     ours: list[dict[str, Any]] = []
     theirs: dict[str, list[dict[str, Any]]] = {peer: [] for peer in peers}
     with tempfile.TemporaryDirectory() as folder:
         cold = {**os.environ, "NUMBA_CACHE_DIR": f"{folder}/numba"}
         for _ in range(rounds):
-            ours.append(process([__file__, "--one", case], env=cold))
+            ours.append(process(one, env=cold))
             for peer, rows_ in theirs.items():
+                if (case, peer) in TOO_LARGE:
+                    rows_.append({"failed": f"it would take {TOO_LARGE[case, peer]}"})
                 if rows_ and ("failed" in rows_[0] or rows_[0]["run_s"] > LONG):
                     continue
                 script = str(Path(__file__).with_name("peers.py"))
@@ -377,30 +399,126 @@ def print_peer(r: dict[str, Any]) -> None:
     )
 
 
-def one(case: str) -> dict[str, Any]:
+SCALED = {
+    "neurons": [(n, 100, 10.0) for n in (2500, 5000, 10_000, 20_000, 40_000)],
+    "synapses": [(10_000, k, 10.0) for k in (25, 50, 100, 200, 400)],
+    "rate": [(10_000, 100, rate) for rate in (1.0, 3.0, 10.0, 30.0, 100.0)],
+}
+"""Number of neurons, inputs of each and rate (Hz), along three axes that meet in the middle."""
+
+
+def scaled(n: int, k: int, rate: float) -> Any:
+    """Cells that fire with one rate, each in a phase of its own, and inputs too weak to change that."""
+    import math
+
+    from models import LIF
+    from snn import Network, fixed_in_degree, ms, mV
+
+    tau, period, top = 100 * ms, 1.0 / rate, 20 * mV
+    # v = drive (1 - exp(-t / tau)) reaches the threshold after a period; phases are uniform in time.
+    drive = top / -math.expm1(-period / tau)
+    v = -drive * np.expm1(-np.random.default_rng(1).uniform(0.0, period, n) / tau)
+    net = Network(1)
+    cells = net.population("cells", LIF(tau_m=tau, v_thresh=top, drive=drive), n, init={"v": v})
+    net.connect(cells, cells, fixed_in_degree(k), weight=1e-15, delay=1.5 * ms)
+    return net
+
+
+def scaling() -> list[dict[str, Any]]:
+    """Run times along the three axes, for one thread and two where there are two: medians of three stretches."""
+    from snn import Simulator
+    from snn.engine import rows
+
+    bio, found = 1.0, []
+    several = "threads" in inspect.signature(Simulator).parameters
+    for axis, points in SCALED.items():
+        for threads in (1, 2) if several else (1,):
+            for n, k, rate in points:
+                sim = Simulator(scaled(n, k, rate), record=[], **options(""), **threaded(threads))
+                sim.run(WARM_UP, progress=False)
+                seconds, before = [], sum(int(g.count[rows.N_EVENTS]) for g in sim.built.groups)
+                for _ in range(3):
+                    began = time.perf_counter()
+                    sim.run(bio, progress=False)
+                    seconds.append(time.perf_counter() - began)
+                events = (sum(int(g.count[rows.N_EVENTS]) for g in sim.built.groups) - before) // 3
+                row = {
+                    "case": f"scaling-{axis}",
+                    "engine": "grid",
+                    "threads": threads,
+                    "neurons": n,
+                    "synapses": n * k,
+                    "bio_seconds": bio,
+                    "synaptic_events": events,
+                    "mean_rate_hz": events / (n * k * bio),
+                    "run_s": float(np.median(seconds)),
+                }
+                found.append(row)
+                print(
+                    f"scaling with {axis}: {n} neurons, {n * k} synapses, {row['mean_rate_hz']:.1f} Hz, {threads} "
+                    f"threads: {row['run_s']:.3f} s for {bio} s",
+                    flush=True,
+                )
+    return found
+
+
+def plot_scaling(found: list[dict[str, Any]], path: Path) -> None:
+    """Run time for a second of simulated time against each axis."""
+    import matplotlib
+
+    matplotlib.use("agg")
+    import matplotlib.pyplot as plt
+
+    figure, axes = plt.subplots(1, 3, figsize=(11, 3.5), sharey=True, layout="constrained")
+    labels = {"neurons": "neurons", "synapses": "synapses", "mean_rate_hz": "rate (Hz)"}
+    for ax, (axis, key) in zip(axes, zip(SCALED, labels, strict=True), strict=True):
+        for threads in sorted({r["threads"] for r in found}):
+            points = [r for r in found if r["case"] == f"scaling-{axis}" and r["threads"] == threads]
+            slowness = [r["run_s"] / r["bio_seconds"] for r in points]
+            label = "1 thread" if threads == 1 else f"{threads} threads"
+            ax.loglog([r[key] for r in points], slowness, "o-", label=label)
+        ax.set_xlabel(labels[key])
+        ax.xaxis.set_minor_formatter("")
+        ax.yaxis.set_minor_formatter("")
+        ax.grid(which="both", alpha=0.3)
+    axes[0].set_ylabel("run time per simulated time")
+    axes[0].legend()
+    figure.savefig(path)
+    plt.close(figure)
+    print(f"figure: {path}")
+
+
+def one(case: str, threads: int) -> dict[str, Any]:
     """Measure one case in this process."""
     if case == "startup":
         return startup()
     if case == "mnist-step":
         return mnist_step()
     if case in REFERENCE:
-        return grid_run(case)
+        return grid_run(case, threads)
     return free_run(case, 0.2 if case == "lif-delta-all" else 0.5)
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--cases", nargs="+", choices=CASES, default=OWN, metavar="CASE", help=", ".join(CASES))
+    parser.add_argument(
+        "--cases", nargs="+", choices=CASES, metavar="CASE",
+        help=f"of {', '.join(CASES)}; by default the first {len(OWN)}, or none with --plot",
+    )  # fmt: skip
     parser.add_argument(
         "--peers", nargs="+", choices=("brian2", "nest"), default=[], help="simulators to run beside us"
     )
     parser.add_argument("--rounds", type=int, default=3, help="processes for each reference network (default 3)")
+    parser.add_argument("--threads", type=int, default=1, help="threads of the reference networks (default 1)")
     parser.add_argument("--json", type=Path, help="file for the rows")
+    parser.add_argument("--plot", type=Path, help="file for a figure of how run time grows")
     parser.add_argument("--one", choices=CASES, help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.one:
-        print(json.dumps(one(args.one)))
+        print(json.dumps(one(args.one, args.threads)))
         return 0
+    threaded(args.threads)
+    cases = args.cases or (() if args.plot else OWN)
     import numba
 
     print(
@@ -408,9 +526,9 @@ def main() -> int:
     )
     print(f"{'case':17} {'events':>11} {'build s':>8} {'compile s':>9} {'run s':>8} {'ns/event':>9} {'peak MB':>8}")
     found = []
-    for case in args.cases:
+    for case in cases:
         known = case in REFERENCE
-        made = compare(case, args.peers, args.rounds) if known else [process([__file__, "--one", case])]
+        made = compare(case, args.peers, args.rounds, args.threads) if known else [process([__file__, "--one", case])]
         r = made[0]
         if "failed" in r:
             raise SystemExit(f"{case}: {r['failed']}")
@@ -425,8 +543,13 @@ def main() -> int:
         if args.json:
             # After each case: a long run that is stopped keeps what it has.
             args.json.write_text(json.dumps(found, indent=1))
-    if "startup" in args.cases:
+    if "startup" in cases:
         print("startup: compile s is a fresh process with an empty cache, run s one with a full cache")
+    if args.plot:
+        grown = scaling()
+        plot_scaling(grown, args.plot)
+        if args.json:
+            args.json.write_text(json.dumps(found + grown, indent=1))
     return 0
 
 

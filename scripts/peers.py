@@ -1,12 +1,15 @@
 """The networks of ``benchmark.py`` in other simulators: a description of a network in, times and rates out, as JSON.
 
 ``python scripts/peers.py brian2 FOLDER < description.json``. It is run in a process of its own, and imports nothing of
-ours, so that a simulator is charged for its own work only. All run on one thread in steps of 0.1 ms:
+ours, so that a simulator is charged for its own work only. All run in steps of 0.1 ms, on as many threads as it says:
 
-- brian2: C++ standalone in FOLDER, exact integration. Cells are one group; projections that share weight and delay, or
-  that have drawn ones, are one `Synapses`, sorted by source, which is the order in which Brian2 reads them fastest.
-- nest: iaf_psc_delta or iaf_psc_exp, populations and projections as described; a delay of 0 becomes its least, 0.1 ms,
-  which is the step in which Brian2 and we deliver it too.
+- brian2: C++ standalone in FOLDER; exact integration, exponential Euler for conductances. Cells are one group;
+  projections that share weight and delay, or that have drawn ones, are one `Synapses`, sorted by source, which is the
+  order in which Brian2 reads them fastest.
+- nest: iaf_psc_delta, iaf_psc_exp or iaf_cond_exp, populations and projections as described; a delay of 0 becomes its
+  least, 0.1 ms, which is the step in which Brian2 and we deliver it too.
+
+With "trains" in the description, spikes (cell, time in s, warm-up included) are saved in that file by Brian2.
 """
 
 from __future__ import annotations
@@ -28,6 +31,10 @@ def spread(value: Any, n: int, rng: np.random.Generator) -> Any:
     return getattr(rng, value[0])(*value[1:], n)
 
 
+def threads_of(net: dict[str, Any]) -> str:
+    return "1 thread" if net["threads"] == 1 else f"{net['threads']} threads"
+
+
 def brian2_run(net: dict[str, Any], folder: str) -> dict[str, Any]:
     """Run in C++ standalone mode; a folder that holds the same project already is not compiled again."""
     import brian2 as b
@@ -35,6 +42,7 @@ def brian2_run(net: dict[str, Any], folder: str) -> dict[str, Any]:
     b.set_device("cpp_standalone", directory=folder, build_on_run=False)
     # One compiler for each core; Brian2 would start all its files at once.
     b.prefs.devices.cpp_standalone.extra_make_args_unix = [f"-j{os.cpu_count() or 1}"]
+    b.prefs.devices.cpp_standalone.openmp_threads = net["threads"] if net["threads"] > 1 else 0
     b.defaultclock.dt = DT * b.second
     b.seed(net["seed"])
     rng = np.random.default_rng(net["seed"])
@@ -47,7 +55,14 @@ def brian2_run(net: dict[str, Any], folder: str) -> dict[str, Any]:
     n, p = int(sizes.sum()), cells[0]["params"]
 
     names = {k: v * (b.second if k.startswith("t") else 1) for k, v in p.items() if k != "drive"}
-    if net["model"] == "LIF":
+    method = "exact"
+    if net["model"] == "LIFCond":
+        equations = """dv/dt = (g_leak * (v_rest - v) + g_exc * (e_exc - v) + g_inh * (e_inh - v) + i_drive)
+                               / c_m / second : 1 (unless refractory)
+                       dg_exc/dt = -g_exc / tau_exc : 1
+                       dg_inh/dt = -g_inh / tau_inh : 1"""
+        port, method = {"exc": "g_exc", "inh": "g_inh"}, "exponential_euler"
+    elif net["model"] == "LIF":
         equations = "dv/dt = (v_rest + drive - v) / tau_m : 1 (unless refractory)\ndrive : 1 (constant)"
         port = {"exc": "v", "inh": "v"}
     else:
@@ -62,11 +77,14 @@ def brian2_run(net: dict[str, Any], folder: str) -> dict[str, Any]:
         threshold="v >= v_thresh",
         reset="v = v_reset",
         refractory="t_ref",
-        method="exact",
+        method=method,
         namespace=names,
     )
-    group.v = np.concatenate([np.broadcast_to(spread(c["v"], c["size"], rng), c["size"]) for c in cells])
-    group.drive = np.array([c["params"]["drive"] for c in cells])[pop]
+    for state in cells[0]["init"]:
+        values = [np.broadcast_to(spread(c["init"][state], c["size"], rng), c["size"]) for c in cells]
+        setattr(group, state, np.concatenate(values))
+    if "drive" in p:
+        group.drive = np.array([c["params"]["drive"] for c in cells])[pop]
 
     # Projections by what one `Synapses` can share.
     shared: dict[Any, list[dict[str, Any]]] = {}
@@ -133,8 +151,11 @@ def brian2_run(net: dict[str, Any], folder: str) -> dict[str, Any]:
     network.run(net["before"] * b.second)
     network.run(net["seconds"] * b.second)
     b.device.build(directory=folder, compile=True, run=True)
-    spikes = int((np.asarray(monitor.t / b.second) >= net["before"] - 0.5 * DT).sum())
-    mode = "C++ standalone, 1 thread"
+    times = np.asarray(monitor.t / b.second)
+    spikes = int((times >= net["before"] - 0.5 * DT).sum())
+    if "trains" in net:
+        np.savez(net["trains"], ids=np.asarray(monitor.i), times=times)
+    mode = f"C++ standalone, {threads_of(net)}"
     return {"peer_mode": mode, "run_s": float(b.device._last_run_time), "spikes": spikes, "version": b.__version__}
 
 
@@ -146,21 +167,29 @@ def nest_run(net: dict[str, Any], folder: str) -> dict[str, Any]:
 
     nest.set_verbosity("M_ERROR")
     nest.ResetKernel()
-    nest.set(resolution=DT * 1e3, local_num_threads=1, rng_seed=net["seed"])
+    nest.set(resolution=DT * 1e3, local_num_threads=net["threads"], rng_seed=net["seed"])
     rng = np.random.default_rng(net["seed"])
-    delta = net["model"] == "LIF"
+    name = {"LIF": "iaf_psc_delta", "LIFExp": "iaf_psc_exp", "LIFCond": "iaf_cond_exp"}[net["model"]]
+    conductances = net["model"] == "LIFCond"
+    # Of a weight: nS, or mV. Inhibitory conductances are those with negative weights.
+    unit = {"exc": 1e9 if conductances else 1e3, "inh": -1e9 if conductances else 1e3}
     pops = {}
     for c in net["cells"]:
         p = {k: v * 1e3 for k, v in c["params"].items()}  # ms, mV
         # With C_m = tau_m (in pF and ms) a current of 1 pA is a drive of 1 mV.
-        params = {
-            "C_m": p["tau_m"], "tau_m": p["tau_m"], "E_L": p["v_rest"], "V_th": p["v_thresh"], "V_reset": p["v_reset"],
-            "t_ref": p["t_ref"], "I_e": p["drive"],
-        }  # fmt: skip
-        if not delta:
+        params = {"E_L": p["v_rest"], "V_th": p["v_thresh"], "V_reset": p["v_reset"], "t_ref": p["t_ref"]}
+        if conductances:
+            # From thousandths to pF, nS and pA.
+            params |= {"C_m": p["c_m"] * 1e9, "g_L": p["g_leak"] * 1e6, "I_e": p["i_drive"] * 1e9}
+            params |= {"E_ex": p["e_exc"], "E_in": p["e_inh"]}
+        else:
+            params |= {"C_m": p["tau_m"], "tau_m": p["tau_m"], "I_e": p["drive"]}
+        if net["model"] != "LIF":
             params |= {"tau_syn_ex": p["tau_exc"], "tau_syn_in": p["tau_inh"]}
-        pop = nest.Create("iaf_psc_delta" if delta else "iaf_psc_exp", c["size"], params=params)
-        pop.V_m = np.broadcast_to(spread(c["v"], c["size"], rng) * 1e3, c["size"])
+        pop = nest.Create(name, c["size"], params=params)
+        for state, (theirs, scale) in {"v": ("V_m", 1e3), "g_exc": ("g_ex", 1e9), "g_inh": ("g_in", 1e9)}.items():
+            if state in c["init"]:
+                setattr(pop, theirs, np.broadcast_to(spread(c["init"][state], c["size"], rng) * scale, c["size"]))
         pops[c["name"]] = pop
     for source in net["background"]:
         generator = nest.Create("poisson_generator", params={"rate": source["rate"]})
@@ -170,12 +199,12 @@ def nest_run(net: dict[str, Any], folder: str) -> dict[str, Any]:
         total = {"rule": "fixed_total_number", "N": proj["k"]}
         syn: dict[str, Any] = {"synapse_model": "static_synapse"}
         if isinstance(proj["weight"], list):
-            (_, w, w_sd), (_, d, d_sd) = proj["weight"], proj["delay"]
+            (_, w, w_sd), (_, d, d_sd) = proj["weight"], proj["delay"]  # of currents
             low, high = (0.0, np.inf) if w > 0 else (-np.inf, 0.0)
             syn["weight"] = nest.math.redraw(nest.random.normal(w * 1e3, w_sd * 1e3), min=low, max=high)
             syn["delay"] = nest.math.redraw(nest.random.normal(d * 1e3, d_sd * 1e3), min=DT * 1e3, max=np.inf)
         else:
-            syn["weight"], syn["delay"] = proj["weight"] * 1e3, max(proj["delay"], DT) * 1e3
+            syn["weight"], syn["delay"] = proj["weight"] * unit[proj["port"]], max(proj["delay"], DT) * 1e3
         if proj["rule"]:
             r = proj["rule"]
             w_max = r["w_max"]
@@ -198,7 +227,8 @@ def nest_run(net: dict[str, Any], folder: str) -> dict[str, Any]:
     nest.Simulate(net["seconds"] * 1e3)
     run_s = time.perf_counter() - began
     return {
-        "peer_mode": "1 thread", "run_s": run_s, "spikes": int(recorder.n_events - before), "version": nest.__version__,
+        "peer_mode": threads_of(net), "run_s": run_s, "spikes": int(recorder.n_events - before),
+        "version": nest.__version__,
     }  # fmt: skip
 
 

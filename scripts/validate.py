@@ -1,4 +1,4 @@
-"""Compare models and rules with Brian2, and print a table.
+"""Compare models, rules and networks with Brian2, and print a table.
 
 The exact engine has no time step, so it must be the limit of Brian2's runs: the median difference of spike times has to
 fall linearly with Brian2's dt, and stay within one step, since inputs lie on Brian2's grid. It is the median over cells
@@ -11,6 +11,10 @@ spikes in the same ticks. States differ by rounding only, since both sides sum a
 order: some 1e-16 of their size in each step, carried on by the leak and, in a spike's upstroke, enlarged up to a
 thousandfold each time. The tolerance of 1e-9 of a state's largest value leaves room for that and for nothing else.
 A model that fires by chance is compared with the analytic survivor function of the first spike.
+
+The exact engine also has to be the limit of the grid engine, in the same way as of Brian2. Networks are compared by
+their statistics over seeds (``validate_networks.py``), which takes most of the time: ``--seeds`` and ``--cases`` say
+how many and which.
 """
 
 from __future__ import annotations
@@ -22,6 +26,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from validate_networks import NETWORKS, validate_network
 
 from models import (
     ALIF,
@@ -42,30 +47,40 @@ from snn import Network, Simulator, from_arrays, ms, mV, nA, nS, pA
 from snn.validation import driven_by_spikes, plastic_weights, random_inputs, run_in_brian2, run_on_grid
 
 DTS = (0.1 * ms, 0.05 * ms, 0.025 * ms)
+CASES = ("exact", "limit", "stdp", "grid", "escape", *NETWORKS)
 N = 40
 
 
-def exact_spikes(model: Any, ids: np.ndarray, times: np.ndarray, weight: float, duration: float) -> Any:
+def driven_here(model: Any, ids: np.ndarray, times: np.ndarray, weight: float, duration: float, **engine: Any) -> Any:
     """Our spikes of cells that are each driven by one input."""
     net = Network(1)
     inputs = net.population("inputs", SpikeTimes(ids, times), N)
     cells = net.population("cells", model, N)
     net.connect(inputs, cells, from_arrays(range(N), range(N)), weight=weight, delay=0.0)
-    return Simulator(net).run(duration, progress=False).spikes["cells"]
+    return Simulator(net, **engine).run(duration, progress=False).spikes["cells"]
 
 
-def spike_times(case: str, model: Any, weight: float) -> list[dict[str, Any]]:
-    """Number of spikes and fall of the time difference with Brian2's dt."""
+def in_brian2(model: Any, ids: np.ndarray, times: np.ndarray, weight: float, dt: float) -> tuple[Any, Any]:
+    # One spike of an input in a time step is all that Brian2's generator takes.
+    _, first = np.unique(ids * 10**7 + np.rint(times / dt).astype(int), return_index=True)
+    return driven_by_spikes(model, ids[first], times[first], weight, "exc", N, 0.5, dt)
+
+
+def on_our_grid(model: Any, ids: np.ndarray, times: np.ndarray, weight: float, dt: float) -> tuple[Any, Any]:
+    spikes = driven_here(model, ids, times, weight, 0.5, engine="grid", dt=dt, round_delays=True)
+    return spikes.ids, spikes.times
+
+
+def spike_times(case: str, model: Any, weight: float, other: Any, figure: Path | None) -> list[dict[str, Any]]:
+    """Number of spikes and fall of the time difference with the dt of Brian2 or of the grid engine."""
     rng = np.random.default_rng(2)
     # On the coarsest grid, so that no dt moves the input and what is left is how Brian2 finds crossings.
     ids = np.repeat(np.arange(N), 40)
     times = np.concatenate([rng.choice(np.arange(1, 5000), 40, replace=False) for _ in range(N)]) * DTS[0]
-    ours = exact_spikes(model, ids, times, weight, 0.5)
+    ours = driven_here(model, ids, times, weight, 0.5, engine="exact")
     errors, same = [], 0.0
     for dt in DTS:
-        # One spike of an input in a time step is all that Brian2's generator takes.
-        _, first = np.unique(ids * 10**7 + np.rint(times / dt).astype(int), return_index=True)
-        b_ids, b_times = driven_by_spikes(model, ids[first], times[first], weight, "exc", N, 0.5, dt)
+        b_ids, b_times = other(model, ids, times, weight, dt)
         gaps = []
         matched = 0
         for i in range(N):
@@ -77,6 +92,8 @@ def spike_times(case: str, model: Any, weight: float) -> list[dict[str, Any]]:
         # The median: a spike that one side only just misses moves the later ones of its cell by whole intervals.
         errors.append(float(np.median(np.concatenate(gaps))))
     order = float(np.polyfit(np.log(DTS), np.log(errors), 1)[0])
+    if figure is not None:
+        figures().convergence_figure(figure, case, DTS, errors)
     return [
         {"case": case, "metric": "cells with as many spikes, smallest dt", "value": same, "tolerance": 0.9,
          "pass": same >= 0.9},
@@ -88,7 +105,7 @@ def spike_times(case: str, model: Any, weight: float) -> list[dict[str, Any]]:
     ]  # fmt: skip
 
 
-def pair_stdp() -> list[dict[str, Any]]:
+def pair_stdp(figure: Path | None) -> list[dict[str, Any]]:
     """Weights after 10^4 spikes on each side, on the grid, many of them simultaneous."""
     rng, dt = np.random.default_rng(3), 0.1 * ms
 
@@ -116,6 +133,8 @@ def pair_stdp() -> list[dict[str, Any]]:
     ours = sim.weights("plastic")
     theirs = plastic_weights(rule, pre, post, N, 0.5, dt)
     worst = float(np.max(np.abs(ours - theirs) / np.abs(theirs)))
+    if figure is not None:
+        figures().scatter_figure(figure, "PairSTDP", ours, theirs, "weight")
     return [
         {"case": "PairSTDP", "metric": "post spikes that were not given", "value": len(spikes.times) - post[0].size,
          "tolerance": 0, "pass": len(spikes.times) == post[0].size},
@@ -140,7 +159,7 @@ ON_GRID: list[tuple[Any, dict[str, float]]] = [
 ]
 
 
-def on_grid(model: Any, weights: dict[str, float]) -> list[dict[str, Any]]:
+def on_grid(model: Any, weights: dict[str, float], figure: Path | None) -> list[dict[str, Any]]:
     """Spikes and states of the grid engine against Brian2's at the same dt: 40 cells for 0.5 s."""
     case = f"{type(model).__name__} grid"
     run = random_inputs(weights, N, 5000, 50, 4), N, 5000, DTS[0]
@@ -148,6 +167,9 @@ def on_grid(model: Any, weights: dict[str, float]) -> list[dict[str, Any]]:
     here = set(zip(ours.ticks.tolist(), ours.ids.tolist(), strict=True))
     there = set(zip(theirs.ticks.tolist(), theirs.ids.tolist(), strict=True))
     worst = max(float(np.abs(ours.states[s] - x).max() / (np.abs(x).max() or 1.0)) for s, x in theirs.states.items())
+    if figure is not None:
+        v = {name: side.states["v"][:2000, 0] * 1e3 for name, side in (("here", ours), ("Brian2", theirs))}
+        figures().curves_figure(figure, case, np.arange(2000) * DTS[0] * 1e3, v, "time (ms)", "v of cell 0 (mV)")
     return [
         {"case": case, "metric": "spikes in Brian2", "value": len(there), "tolerance": 100, "pass": len(there) >= 100},
         {"case": case, "metric": "spikes that only one side has", "value": len(here ^ there), "tolerance": 0,
@@ -157,13 +179,13 @@ def on_grid(model: Any, weights: dict[str, float]) -> list[dict[str, Any]]:
     ]  # fmt: skip
 
 
-def escape() -> list[dict[str, Any]]:
+def escape(figure: Path | None) -> list[dict[str, Any]]:
     """Time of the first spike of 4000 cells whose potential relaxes: its distribution, here and in Brian2."""
     n, n_ticks, dt = 4000, 600, DTS[0]
     model = EscapeLIF(drive=0.9, t_ref=2 * ms)
     v = 0.9 * (1.0 - np.exp(-dt * np.arange(1, n_ticks + 1) / model.tau_m))
     survivor = np.exp(-np.cumsum(model.rate_thresh * np.exp((v - model.v_thresh) / model.delta_thresh)) * dt)
-    rows, counts = [], []
+    rows, counts, curves = [], [], {}
     # Kolmogorov and Smirnov: a distance beyond this has probability 1e-3; smaller still where times are discrete.
     limit = float(1.95 / np.sqrt(n))
     for name, run in (("here", run_on_grid), ("in Brian2", run_in_brian2)):
@@ -173,33 +195,73 @@ def escape() -> list[dict[str, Any]]:
         np.minimum.at(first, result.ids, result.ticks)
         alive = 1.0 - np.cumsum(np.bincount(first, minlength=n_ticks + 1)[:n_ticks]) / n
         distance = float(np.abs(alive - survivor).max())
+        curves[name] = alive
         rows.append({"case": "EscapeLIF grid", "metric": f"distance from the survivor function {name}",
                      "value": distance, "tolerance": limit, "pass": distance <= limit})  # fmt: skip
+    if figure is not None:
+        ms_ = np.arange(1, n_ticks + 1) * dt * 1e3
+        figures().curves_figure(
+            figure, "EscapeLIF grid", ms_, {**curves, "analytic": survivor}, "time (ms)", "cells that have not fired"
+        )
     # Two counts of a renewal process with less spread than Poisson's: four of Poisson's standard deviations.
     z = float(abs(counts[0] - counts[1]) / np.sqrt(sum(counts)))
     return [*rows, {"case": "EscapeLIF grid", "metric": "number of spikes against Brian2 (sd)", "value": z,
                     "tolerance": 4, "pass": z <= 4}]  # fmt: skip
 
 
+def figures() -> Any:
+    """Matplotlib is needed for figures only."""
+    import validate_figures
+
+    return validate_figures
+
+
+def rows_of(case: str, seeds: int, folder: Path | None) -> list[dict[str, Any]]:
+    """Everything that a case compares."""
+
+    def figure(name: str) -> Path | None:
+        return None if folder is None else folder / f"{name}.png"
+
+    if case in ("exact", "limit"):
+        # No multiple of the grid: an arrival at the very end of refractoriness is a tie that a step decides otherwise.
+        volts = {"v_thresh": 15 * mV, "t_ref": 2.03 * ms}
+        other, of = (in_brian2, "") if case == "exact" else (on_our_grid, " as limit")
+        rows = spike_times(f"LIF delta{of}", LIF(**volts), 6 * mV, other, figure(f"{case}-lif"))
+        return rows + spike_times(
+            f"LIF exponential{of}", LIFExp(**volts, r_m=1e8), 3e-10, other, figure(f"{case}-lif-exp")
+        )
+    if case == "stdp":
+        return pair_stdp(figure(case))
+    if case == "grid":
+        return [r for model, weights in ON_GRID for r in on_grid(model, weights, figure(type(model).__name__))]
+    if case == "escape":
+        return escape(figure(case))
+    return validate_network(case, seeds, figure(case))
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--cases", nargs="+", choices=CASES, default=CASES, metavar="CASE", help=", ".join(CASES))
+    parser.add_argument("--seeds", type=int, default=10, help="seeds of each network, 2 or more (default 10)")
     parser.add_argument("--json", type=Path, help="file for the rows")
+    parser.add_argument("--figures", type=Path, metavar="DIR", help="folder for a figure of each comparison")
     args = parser.parse_args()
-    # Not a multiple of the grid: an arrival at the very end of refractoriness is a tie that a step decides otherwise.
-    volts = {"v_thresh": 15 * mV, "t_ref": 2.03 * ms}
-    rows = spike_times("LIF delta", LIF(**volts), 6 * mV)
-    rows += spike_times("LIF exponential", LIFExp(**volts, r_m=1e8), 3e-10)
-    rows += pair_stdp()
-    for model, weights in ON_GRID:
-        rows += on_grid(model, weights)
-    rows += escape()
-    print(f"{'case':22} {'metric':46} {'value':>12} {'tolerance':>10}")
-    for r in rows:
-        print(
-            f"{r['case']:22} {r['metric']:46} {r['value']:12.3g} {r['tolerance']:10.3g} {'ok' if r['pass'] else 'FAIL'}"
-        )
-    if args.json:
-        args.json.write_text(json.dumps(rows, indent=1))
+    if args.seeds < 2:
+        parser.error("--seeds: a spread needs 2 seeds at least")
+    if args.figures:
+        args.figures.mkdir(parents=True, exist_ok=True)
+    rows: list[dict[str, Any]] = []
+    print(f"{'case':24} {'metric':58} {'value':>12} {'tolerance':>10}")
+    for case in args.cases:
+        for r in rows_of(case, args.seeds, args.figures):
+            rows.append(r)
+            print(
+                f"{r['case']:24} {r['metric']:58} {r['value']:12.3g} {r['tolerance']:10.3g} "
+                f"{'ok' if r['pass'] else 'FAIL'}",
+                flush=True,
+            )
+        if args.json:
+            args.json.write_text(json.dumps(rows, indent=1))
     return 0 if all(r["pass"] for r in rows) else 1
 
 

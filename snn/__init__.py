@@ -20,6 +20,7 @@ from .connect import (
 from .distance import boxcar, exponential, gaussian
 from .errors import (
     ExportError,
+    Interrupted,
     NetworkError,
     ParameterError,
     PluginError,
@@ -28,7 +29,7 @@ from .errors import (
     SnnError,
 )
 from .network import Network, Population, Projection
-from .plugin import Credit, Model, Modes, Rule, Source, param, state
+from .plugin import Credit, Current, Model, Modes, Rule, Source, param, state
 from .random import lognormal, normal, uniform
 from .record import Result, Spikes, State, Weights
 from .units import (  # noqa: F401
@@ -94,7 +95,9 @@ def __dir__() -> list[str]:
 
 __all__ = [
     "Credit",
+    "Current",
     "ExportError",
+    "Interrupted",
     "Model",
     "Modes",
     "Network",

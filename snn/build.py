@@ -13,15 +13,17 @@ from typing import Any
 import numpy as np
 
 from .connect import OneToOne, Synapses, expand
-from .engine import cells, rows, stepped
+from .current import Switch, current_structs, driven
+from .engine import cells, currents, rows, stepped
 from .engine.jit import bind
 from .engine.rng import poisson_table
 from .engine.struct import Links, Struct, table
-from .engine.types import Fields, View
+from .engine.types import Fields, View, at
 from .errors import NetworkError, ParameterError, PluginError
 from .network import Network, Population, Projection
-from .plugin import Credit, GivenSpikes, Model, Plugin, Rule, Source
+from .plugin import Credit, Current, GivenSpikes, Model, Plugin, Rule, Source
 from .random import Distribution, Streams
+from .stability import check_step
 
 
 class NoRule(Rule):
@@ -97,9 +99,7 @@ def dry_run(plugin: Plugin) -> None:
             if plugin.overrides(name):
                 _call(plugin, name, *args)
     elif isinstance(plugin, (Model, Source)):
-        from .engine.types import at
-
-        seen = at(plugin, 0) if any(isinstance(x, np.ndarray) for x in plugin.params().values()) else plugin
+        seen = at(plugin, 0) if plugin.per_neuron() else plugin
         cell = _record(plugin, "cell")
         try:
             if isinstance(plugin, Model):
@@ -132,6 +132,8 @@ def dry_run(plugin: Plugin) -> None:
         ):
             if plugin.overrides(name):
                 _call(plugin, name, *args)
+    elif isinstance(plugin, Current):
+        _call(at(plugin, 0) if plugin.per_neuron() else plugin, "value", _record(plugin, "cell"), 0.0, 1e-4, 0.5)
 
 
 @dataclass
@@ -216,6 +218,9 @@ class Built:
     links: tuple[Links, ...]
     offset: dict[str, int]
     projections: dict[str, BuiltProjection]
+    currents: list[Struct]
+    switch: Switch | None
+    """Changes injected currents on the exact engine."""
     compile_s: float
     """Time that kernels have taken to compile, or to be read from disk."""
     pathways: dict[str, Pathway] = field(default_factory=dict)
@@ -232,7 +237,7 @@ class Built:
 
     def refresh(self) -> None:
         """Let kernels see what has been changed in rules and models."""
-        for struct in (*self.blocks, *self.groups):
+        for struct in (*self.blocks, *self.groups, *self.currents):
             struct.refresh()
 
     def settle(self) -> None:
@@ -301,17 +306,23 @@ def choose_engine(network: Network, engine: str, dt: float | None) -> tuple[str,
     """
     if engine not in ("auto", "exact", "grid"):
         raise ParameterError(f"Simulator.engine is {engine!r}; give 'auto', 'exact' or 'grid'.")
+    if engine == "grid":
+        return "grid", "asked for"
     open_form = [
         f"{type(p.model).__name__} of population {name!r}"
         for name, p in network.populations.items()
         if isinstance(p.model, Model) and not hasattr(p.model, "time_to_threshold")
     ]
-    if engine == "grid":
-        return "grid", "asked for"
-    if open_form and engine == "exact":
-        raise NetworkError(f"{open_form[0]} has no closed form, which the exact engine needs. Use engine='grid'.")
-    if open_form:
-        return "grid", f"{open_form[0]} has no closed form"
+    restless = [
+        f"{type(i.current).__name__} into population {i.population.name!r}"
+        for i in network.currents
+        if not hasattr(i.current, "next_change")
+    ]
+    why = [f"{what} has no closed form" for what in open_form] + [f"{what} changes all the time" for what in restless]
+    if why and engine == "exact":
+        raise NetworkError(f"{why[0]}, which the exact engine cannot follow. Use engine='grid'.")
+    if why:
+        return "grid", why[0]
     if engine == "auto" and dt is not None:
         return "grid", "a time step was given"
     if dt is not None:
@@ -488,8 +499,6 @@ def read_state(block: Struct, variable: str, names: list[str], t: float, w0: flo
     if block.kind not in (cells.CLOSED,):
         return block.states[names.index(variable)][ids].copy()
     # Any closed form: a copy of each cell is moved to the present by the model's own method.
-    from .engine.types import at
-
     out = []
     for j in np.atleast_1d(np.arange(block.g1 - block.g0)[ids]):
         cell = View(block.fields, tuple(np.array([s[j]]) for s in block.states), 0, ())
@@ -685,14 +694,21 @@ def build(
         offset[name] = total
         total += len(population)
         dry_run(population.model)
+        if grid is not None:
+            check_step(population, grid.dt)
+    for injection in network.currents:
+        dry_run(injection.current)
     if total >= 2**31:
         raise NetworkError(f"The network has {total} neurons; ids are 32-bit, so at most {2**31 - 1}.")
     initial = {name: initial_state(p, streams) for name, p in network.populations.items()}
     drizzles = {} if grid is None else _drizzles(network, recorded)
+    populations = {name: driven(p) for name, p in network.populations.items()}
     blocks = [
         _block(p, offset[name], tuple(s.copy() for s in initial[name]), streams, grid)
-        for name, p in network.populations.items()
+        for name, p in populations.items()
     ]
+    models = {name: p.model for name, p in populations.items()}
+    injected = current_structs(network, models, streams, grid.dt if grid else 0.0)
     by_name = dict(zip(network.populations, blocks, strict=True))
     for name, block in by_name.items():
         load_state(block, initial[name])
@@ -820,14 +836,22 @@ def build(
         **_queues(capacity, max(65536, 4 * total + 2048)),
     )  # fmt: skip
     began = time.perf_counter()
+    # On the grid currents follow the cells in every tick.
+    alongside = injected if grid else []
+    block_kernels = [(cells.BLOCKS | stepped.BLOCKS)[b.kind.name] for b in blocks]
     links = (
-        Links([(cells.BLOCKS | stepped.BLOCKS)[b.kind.name] for b in blocks], blocks, engine),
+        Links([*block_kernels, *[currents.current_block] * len(alongside)], [*blocks, *alongside], engine),
         Links([rows.group] * len(groups), groups, engine),
     )
     engine.block_kernels, engine.blocks = links[0].kernels, links[0].structs
     engine.group_kernels, engine.groups = links[1].kernels, links[1].structs
+    engine.n_blocks = len(links[0].alive)
+    switch = None
+    if injected and not grid:
+        into = dict.fromkeys(i.population.name for i in network.currents)
+        switch = Switch(network, engine, [(models[name], by_name[name]) for name in into], injected)
     compile_s = time.perf_counter() - began
-    return Built(network, engine, grid, blocks, groups, links, offset, projections, compile_s)
+    return Built(network, engine, grid, blocks, groups, links, offset, projections, injected, switch, compile_s)
 
 
 def _learns(rule: Rule) -> bool:
@@ -848,5 +872,7 @@ def grow(built: Built) -> None:
 
 
 def start(built: Built) -> None:
-    """Draw the first spike of every source."""
+    """Draw the first spike of every source, and set injected currents."""
     built.links[0].every(cells.RESET)
+    if built.switch is not None:
+        built.switch.start()

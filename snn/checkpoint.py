@@ -58,6 +58,7 @@ def _members(struct: Struct) -> dict[str, Any]:
 def _structs(sim: Simulator) -> dict[str, Struct]:
     named = {"engine": sim.built.engine}
     named |= {f"blocks/{k}": block for k, block in enumerate(sim.built.blocks)}
+    named |= {f"currents/{k}": current for k, current in enumerate(sim.built.currents)}
     return named | {f"groups/{k}": group for k, group in enumerate(sim.built.groups)}
 
 
@@ -158,7 +159,7 @@ def _difference(path: str, key: str, mine: str, theirs: str) -> str:
     if key == "engine":
         return f"{path} was written with the engine {theirs}; this simulator has {mine}. Make them the same."
     ours, other = json.loads(mine), json.loads(theirs)
-    for part in ("seed", "populations", "projections", "credits"):
+    for part in ("seed", "populations", "projections", "credits", "currents"):
         if ours[part] == other[part]:
             continue
         if isinstance(ours[part], dict):

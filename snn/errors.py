@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 
 class SnnError(Exception):
     """Base of every error that this package raises on purpose."""
@@ -29,3 +31,17 @@ class ExportError(SnnError, OSError):
 
 class SimulationError(SnnError, RuntimeError):
     """A run had to stop."""
+
+
+class Interrupted(KeyboardInterrupt):
+    """Ctrl+C has ended a run between two of its windows.
+
+    Attributes
+    ----------
+    result : Result
+        What was recorded until then. The simulator is whole: it can be read, saved, and run on from its time `t`.
+    """
+
+    def __init__(self, message: str, result: Any) -> None:
+        super().__init__(message)
+        self.result = result

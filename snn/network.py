@@ -22,7 +22,7 @@ import numpy as np
 from .connect import Connector, all_to_all, check_values
 from .describe import plain, text
 from .errors import NetworkError, ParameterError
-from .plugin import Credit, Model, Plugin, Rule, Source, check_unit
+from .plugin import Credit, Current, Model, Plugin, Rule, Source, check_unit
 from .random import Distribution
 
 _LARGEST_POPULATION = 2**31 - 1  # ids are int32
@@ -122,6 +122,14 @@ class CreditLink:
         return f"{self.error.name}->{self.to.name}"
 
 
+@dataclass(frozen=True, eq=False)
+class Injection:
+    """A current into the neurons of a population."""
+
+    population: Population
+    current: Current
+
+
 class Network:
     """What is to be simulated.
 
@@ -140,6 +148,7 @@ class Network:
         self.populations: dict[str, Population] = {}
         self.projections: dict[str, Projection] = {}
         self.credits: list[CreditLink] = []
+        self.currents: list[Injection] = []
 
     def __repr__(self) -> str:
         return f"Network(seed={self.seed}, {len(self.populations)} populations, {len(self.projections)} projections)"
@@ -167,12 +176,7 @@ class Network:
             raise ParameterError(
                 f"size of {where} is {size!r}; give a whole number of neurons from 1 to {_LARGEST_POPULATION}."
             )
-        for key, value in model.params().items():
-            if isinstance(value, np.ndarray) and value.size != size:
-                raise ParameterError(
-                    f"{type(model).__name__}.{key} of {where} has {value.size} values for {size} neurons. "
-                    f"Give one number or {size} values."
-                )
+        _check_per_neuron(where, model, int(size))
         checked = {key: _initial(where, model, int(size), key, value) for key, value in (init or {}).items()}
         if isinstance(model, Model) and model.potential in model.states("cell") and "v_rest" in model.params_declared:
             # A cell starts at rest: 0 V would be far above the threshold of a model in volts.
@@ -290,6 +294,36 @@ class Network:
                 f"rule of {where} is {rule!r}; the weights of a projection that teaches are fixed. Leave it out."
             )
 
+    def inject(self, population: Population, current: Current) -> Injection:
+        """Add a current to the constant drive of a population; several currents add up.
+
+        Steps and timed arrays run on both engines: the exact one stops where they change. Noise needs the grid.
+
+        Parameters
+        ----------
+        population : Population
+        current : Current
+            Its values are in the unit of the model's drive; arrays have one value for each neuron.
+        """
+        self._check_own("population of a current", population)
+        _check_instance(f"current into population {population.name!r}", current, (Current,), "a Current")
+        model: Any = population.model
+        drive = getattr(model, "injected", None)
+        where = f"the current into population {population.name!r}"
+        if drive is None:
+            raise NetworkError(
+                f"{type(model).__name__} of population {population.name!r} has no constant current to which one could "
+                "be added. Give a model whose `injected` names such a parameter."
+            )
+        unit = model.params_declared[drive].unit
+        for key, value in current.params().items():
+            if current.params_declared[key].unit == "drive":
+                check_unit(f"{type(current).__name__}.{key} of {where}", value, unit)
+        _check_per_neuron(where, current, len(population))
+        injection = Injection(population, current)
+        self.currents.append(injection)
+        return injection
+
     def credit(self, pathway: Credit, *, error: Population, to: Population) -> CreditLink:
         """Bring the error at one population to another as its learning signal.
 
@@ -375,6 +409,7 @@ class Network:
             "credits": [
                 {"pathway": plain(link.pathway), "error": link.error.name, "to": link.to.name} for link in self.credits
             ],
+            "currents": [{"population": i.population.name, "current": plain(i.current)} for i in self.currents],
         }
 
     def memory(self) -> dict[str, int]:
@@ -395,6 +430,9 @@ class Network:
             per_synapse += 4 * (not p.connector.is_dense(p.source is p.target))
             per_neuron = 8 * states["pre"] * len(p.source) + 8 * states["post"] * len(p.target)
             parts[f"projection/{name}"] = p.n_synapses * per_synapse + per_neuron
+        for k, i in enumerate(self.currents):
+            # The drive and its constant part, and the current's own states.
+            parts[f"current/{k}"] = 8 * len(i.population) * (2 + len(i.current.states_declared))
         sizes = {name: round(size) for name, size in parts.items()}
         return {**sizes, "total": sum(sizes.values())}
 
@@ -411,9 +449,11 @@ class Network:
             projections.append((name, repr(p.connector), count, text(p.weight), delay, p.port, rule))
         credit = [("credit", "error", "to")]
         credit += [(repr(link.pathway), link.error.name, link.to.name) for link in self.credits]
-        sections: list[Sequence[tuple[str, ...]]] = [populations, projections, credit]
+        currents = [("current", "population")]
+        currents += [(repr(i.current), i.population.name) for i in self.currents]
+        sections: list[Sequence[tuple[str, ...]]] = [populations, projections, credit, currents]
         tables = [_table(rows) for rows in sections if len(rows) > 1]
-        return "\n\n".join([f"Network, seed {self.seed}", *tables, f"memory  {_bytes(self.memory()['total'])}"])
+        return "\n\n".join([f"Network, seed {self.seed}", *tables, f"memory  {readable_bytes(self.memory()['total'])}"])
 
     def _check_own(self, role: str, population: Any) -> None:
         if not isinstance(population, Population):
@@ -495,6 +535,16 @@ def _check_instance(where: str, value: Any, classes: tuple[type, ...], wanted: s
     raise NetworkError(f"{where} is {value!r}, which is not {wanted}. {hint}")
 
 
+def _check_per_neuron(where: str, plugin: Plugin, size: int) -> None:
+    for key, value in plugin.per_neuron().items():
+        if value.shape[-1] != size:
+            one = "one number" if value.ndim == 1 else "a series for all"
+            raise ParameterError(
+                f"{type(plugin).__name__}.{key} of {where} has {value.shape[-1]} values for {size} neurons. "
+                f"Give {one} or {size} values."
+            )
+
+
 def _numbers(where: str, value: Any) -> Value:
     """A float, or a float64 array of the declaration's own, or the distribution given."""
     if isinstance(value, Distribution):
@@ -546,7 +596,8 @@ def _table(rows: Sequence[tuple[str, ...]]) -> str:
     return "\n".join("  ".join(map(str.ljust, row, widths)).rstrip() for row in rows)
 
 
-def _bytes(n: int) -> str:
+def readable_bytes(n: float) -> str:
+    """A number of bytes for people."""
     size, unit = float(n), "B"
     for larger in ("KiB", "MiB", "GiB", "TiB"):
         if size < 1024:

@@ -90,6 +90,7 @@ class Param:
     plausible: float | None = None
     inherit: str | None = None
     per_neuron: bool = True
+    series: bool = False
     doc: str = ""
     name: str = ""
 
@@ -105,7 +106,11 @@ class Param:
             array = np.asarray(value, dtype=float)
         except (TypeError, ValueError) as error:
             raise ParameterError(f"{where} is {value!r}; give a number in {self.unit}.") from error
-        if array.ndim > 1 or (array.ndim == 1 and not self.per_neuron):
+        if self.series and (array.ndim not in (1, 2) or array.size == 0):
+            raise ParameterError(
+                f"{where} has shape {array.shape}; give (n_steps,) values, or (n_steps, n) for n neurons."
+            )
+        if not self.series and (array.ndim > 1 or (array.ndim == 1 and not self.per_neuron)):
             allowed = "a number or a one-dimensional array" if self.per_neuron else "one number"
             raise ParameterError(f"{where} has shape {array.shape}; give {allowed}.")
         if np.isnan(array).any() or (self.finite and not np.isfinite(array).all()):
@@ -149,6 +154,7 @@ def param(
     plausible: float | None = None,
     inherit: str | None = None,
     per_neuron: bool = True,
+    series: bool = False,
     doc: str = "",
 ) -> Any:
     """Declare a parameter of a plugin.
@@ -169,10 +175,13 @@ def param(
         Name of the postsynaptic model's parameter that is taken when the value is None (rules only).
     per_neuron : bool
         Whether an array with one value per neuron is accepted (always one value for rules).
+    series : bool
+        True: values in order of time, (n_steps,) for all neurons or (n_steps, n) for n neurons. Methods see those of
+        their neuron, an array (n_steps,).
     doc : str
         One line for people.
     """
-    return Param(default, unit, min, above, max, below, finite, plausible, inherit, per_neuron, doc)
+    return Param(default, unit, min, above, max, below, finite, plausible, inherit, per_neuron, series, doc)
 
 
 def state(kind: str, init: float = 0.0, *, decay: str | None = None, unit: str = "1", doc: str = "") -> Any:
@@ -254,6 +263,16 @@ class Plugin:
     def params(self) -> dict[str, Any]:
         """Every parameter's value by name."""
         return {name: getattr(self, name) for name in self.params_declared}
+
+    def per_neuron(self) -> dict[str, np.ndarray]:
+        """Parameters that differ from neuron to neuron, which is their last axis."""
+        arrays = {name: value for name, value in self.params().items() if isinstance(value, np.ndarray)}
+        return {name: a for name, a in arrays.items() if a.ndim == 1 + self.params_declared[name].series}
+
+    def of_neuron(self, j: int) -> Any:
+        """The same plugin with the values of neuron j alone."""
+        own = {name: a[..., j] for name, a in self.per_neuron().items()}
+        return self.replace(**own) if own else self
 
     def replace(self, **values: Any) -> Any:
         """A copy with some parameters changed."""
@@ -363,6 +382,8 @@ class Model(Plugin):
     """Name of the state that is the membrane potential."""
     receives_while_held: ClassVar[bool] = False
     """True where `receive_held` does what `receive` does, as for currents and conductances."""
+    injected: ClassVar[str | None] = None
+    """Name of the parameter that is a constant current, to which injected currents are added; None: there is none."""
 
     def hold(self, cell: Any, dt: float) -> None:
         pass
@@ -480,6 +501,26 @@ class Credit(Plugin):
     def overrides(self, name: str) -> bool:
         """Whether this pathway has one of the optional methods."""
         return getattr(type(self), name, None) is not None
+
+
+class Current(Plugin):
+    """Base of currents that are injected into a population (:meth:`snn.Network.inject`).
+
+    value(self, cell, t, dt, xi)
+        What is added to the population's constant drive from t to t + dt, in the unit of the drive; dt = 0 on the
+        exact engine. `cell` holds the declared "cell" states, `xi` is a standard normal number where `noisy`, else 0.
+    next_change(self, t)
+        For the exact engine: the first time (s) after t at which the value changes, or inf. Without it a current
+        changes all the time, and needs the grid.
+
+    A parameter whose unit is "drive" is in the unit of the population's drive.
+    """
+
+    state_kinds = ("cell",)
+    noisy: ClassVar[bool] = False
+
+    def value(self, cell: Any, t: float, dt: float, xi: float) -> float:
+        raise NotImplementedError
 
 
 class GivenSpikes(Source):

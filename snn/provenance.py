@@ -59,6 +59,7 @@ def rule_sources(network: Network) -> list[dict[str, str]]:
 
     classes: set[type[Plugin]] = {type(p.rule) for p in network.projections.values() if p.rule is not None}
     classes |= {type(link.pathway) for link in network.credits}
+    classes |= {type(i.current) for i in network.currents}
     found = []
     for cls in sorted(classes, key=lambda c: c.__qualname__):
         try:

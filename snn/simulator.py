@@ -20,8 +20,10 @@ from .engine import exact, rows
 from .engine import grid as stepping
 from .engine import present as presenting
 from .engine.struct import Links, Struct
-from .errors import NetworkError, ParameterError, RecordingError, SimulationError
+from .errors import Interrupted, NetworkError, ParameterError, RecordingError, SimulationError
+from .interrupt import Deferred
 from .ledger import Ledger
+from .memory import check_memory
 from .network import CreditLink, Network, Population, Projection
 from .plugin import Source, check_unit
 from .provenance import provenance, rule_sources
@@ -31,6 +33,8 @@ from .teach import Lesson, links_of, pathway_of
 # With a file, recordings in memory go there when they have this size, or this long after the last time.
 _SPILL_BYTES = 2**22
 _SPILL_SECONDS = 5.0
+# A stretch between two looks at Ctrl+C and at the progress meter is not to take longer (s).
+_STRETCH_SECONDS = 0.2
 _SAMPLE_BYTES = 200  # of a sample beside its values: its time and its place in the list
 
 
@@ -114,6 +118,9 @@ class Simulator:
         Time step of the grid engine, 0.1 ms by default.
     round_delays : bool
         Whether delays and refractory times that are no multiples of dt may be rounded to the nearest.
+    max_memory : float, bytes, optional
+        A network that needs more is refused before anything is allocated. The default is what the machine, or the
+        control group, has available; ``inf`` refuses nothing.
 
     Raises
     ------
@@ -133,6 +140,7 @@ class Simulator:
         engine: str = "auto",
         dt: float | None = None,
         round_delays: bool = False,
+        max_memory: float | None = None,
     ) -> None:
         if not isinstance(network, Network):
             raise NetworkError(f"Simulator needs a Network, not {network!r}; give the one that Network(seed) made.")
@@ -158,6 +166,7 @@ class Simulator:
             owner: Any = request.projection if isinstance(request, Weights) else request.population
             if owner not in [*network.populations.values(), *network.projections.values()]:
                 raise RecordingError(f"{request!r} records {owner!r}, which does not belong to this network.")
+        check_memory(network, max_memory)
         self.built = self._build()
         start(self.built)
         self.presented = 0
@@ -277,8 +286,23 @@ class Simulator:
         Result
             What was recorded in this stretch. With a file (`to`), recordings are only there, and the result reads them
             when it is asked for them.
+
+        Raises
+        ------
+        Interrupted
+            On Ctrl+C, a moment later, between two windows. Its `result` is what has been recorded until then, which is
+            in the file as well; the simulator is whole and can run on. A second Ctrl+C stops at once.
+        SimulationError
+            When a potential is no finite number (grid engine).
         """
         duration = arguments.duration_of("Simulator.run: duration", duration, plausible=1e5)
+        with Deferred() as interrupt:
+            result = self._run(duration, progress, interrupt)
+        if interrupt.asked:
+            raise Interrupted(f"Ctrl+C has ended the run at t = {self.t:g} s; `result` is what was recorded.", result)
+        return result
+
+    def _run(self, duration: float, progress: Any, interrupt: Deferred) -> Result:
         if self._stale:
             self._renew()
         b = self.built
@@ -288,15 +312,27 @@ class Simulator:
         began = time.perf_counter()
         b.settle()
         before = _counts(b)
+        stretch = max(duration / 200.0, b.engine.h)
         with meters.progress(duration, "simulating", progress) as meter:
             stop = t_start
             while True:
-                stop = min(taker.next_sample(t_end), t_end, stop + max(duration / 200.0, b.engine.h))
+                looked = time.perf_counter()
+                change = math.inf if b.switch is None else b.switch.next_change(stop)
+                stop = min(taker.next_sample(t_end), t_end, stop + stretch, change)
                 self._advance(stop, taker)
+                if b.switch is not None and stop == change:
+                    b.switch.change(stop)
+                if interrupt.asked:
+                    # A sample of this instant belongs to the next run.
+                    break
                 taker.sample(stop, t_end)
                 meter.update(stop - t_start)
                 if stop >= t_end:
                     break
+                if time.perf_counter() - looked > _STRETCH_SECONDS:
+                    stretch = max(stretch / 2.0, b.engine.h)
+        if stop < t_end:
+            duration = b.engine.now - t_start
         taker.flush(b)
         # Post spikes that no row has caught up with belong to this run's bill.
         b.settle()
@@ -373,7 +409,7 @@ class Simulator:
         return self
 
     def __exit__(self, kind: Any, *error: Any) -> None:
-        if kind is not None and self._writer is not None:
+        if kind is not None and not issubclass(kind, Interrupted) and self._writer is not None:
             # A failed run leaves what it has under the temporary name, and nothing under the final one.
             self._writer.abandon()
             self._writer = None
@@ -432,6 +468,11 @@ class Simulator:
         if self.engine == "grid":
             raise NetworkError(
                 "present runs on the exact engine; give Simulator(..., engine='exact') and models with a closed form."
+            )
+        if self.network.currents:
+            raise NetworkError(
+                f"present: a current is injected into population {self.network.currents[0].population.name!r}, and "
+                "currents follow the time of a run. Leave it out, or give the model a constant drive."
             )
         into = arguments.population_of("present: into", self.network, into)
         readout = arguments.population_of("present: readout", self.network, readout)

@@ -28,6 +28,7 @@ from numba.extending import (
     typeof_impl,
     unbox,
 )
+from numba.np.arrayobj import populate_array
 
 from ..plugin import Plugin
 from .digest import methods, plugin_digest, reached
@@ -53,7 +54,16 @@ class PluginType(types.Type):
 
 
 _METHODS: dict[tuple[str, str], dict[str, Any]] = {}
-FIELD = {"f": types.float64, "b": types.boolean, "a": types.Array(types.float64, 1, "C")}
+# Numbers, flags, and arrays: a value for each neuron, a series for all of them, a series for each.
+FIELD = {
+    "f": types.float64,
+    "b": types.boolean,
+    "a": types.Array(types.float64, 1, "C"),
+    "s": types.Array(types.float64, 1, "C"),
+    "t": types.Array(types.float64, 2, "C"),
+}
+# What a neuron sees of its own.
+_OWN = {"a": types.float64, "t": types.Array(types.float64, 1, "A")}
 
 
 def _compiled(function: pytypes.FunctionType, done: dict[int, Any]) -> Any:
@@ -88,12 +98,16 @@ def plugin_type(plugin: Plugin) -> PluginType:
         _METHODS[name, code] = {m: _compiled(f, done) for m, f in methods(cls).items()}
         for method in _METHODS[name, code]:
             _register_method(method)
-    kinds = tuple(
-        (n, "a" if isinstance(v, np.ndarray) else "b" if isinstance(v, bool) else "f")
-        for n, v in plugin.params().items()
-        if v is not None
-    )
+    kinds = tuple((n, _kind(plugin, n, v)) for n, v in plugin.params().items() if v is not None)
     return PluginType(name, code, kinds, False)
+
+
+def _kind(plugin: Plugin, name: str, value: Any) -> str:
+    if not isinstance(value, np.ndarray):
+        return "b" if isinstance(value, bool) else "f"
+    if not plugin.params_declared[name].series:
+        return "a"
+    return "s" if value.ndim == 1 else "t"
 
 
 @typeof_impl.register(Plugin)
@@ -126,7 +140,7 @@ class _PluginAttributes(AttributeTemplate):
         kind = dict(typ.fields).get(attr)
         if kind is None:
             return None
-        return types.float64 if kind == "a" and typ.at else FIELD[kind]
+        return _OWN.get(kind, FIELD[kind]) if typ.at else FIELD[kind]
 
 
 @lower_getattr_generic(PluginType)
@@ -136,6 +150,18 @@ def _plugin_getattr(context: Any, builder: Any, typ: PluginType, val: Any, attr:
     if dict(typ.fields)[attr] == "a" and typ.at:
         array = context.make_array(FIELD["a"])(context, builder, value)
         return builder.load(cgutils.gep_inbounds(builder, array.data, struct.j_))
+    if dict(typ.fields)[attr] == "t" and typ.at:
+        table = context.make_array(FIELD["t"])(context, builder, value)
+        column = context.make_array(_OWN["t"])(context, builder)
+        populate_array(
+            column,
+            data=cgutils.gep_inbounds(builder, table.data, struct.j_),
+            shape=cgutils.pack_array(builder, [cgutils.unpack_tuple(builder, table.shape)[0]]),
+            strides=cgutils.pack_array(builder, [cgutils.unpack_tuple(builder, table.strides)[0]]),
+            itemsize=table.itemsize,
+            meminfo=None,
+        )
+        return column._getvalue()
     return value
 
 
@@ -157,7 +183,7 @@ def _register_method(name: str) -> None:
 
 @intrinsic
 def _at(context: Any, plugin: Any, j: Any) -> Any:
-    if not any(kind == "a" for _, kind in plugin.fields):
+    if not any(kind in _OWN for _, kind in plugin.fields):
         return plugin(plugin, j), lambda context, builder, sig, args: args[0]
     seen = PluginType(plugin.qualname, plugin.code, plugin.fields, True)
 
@@ -181,7 +207,8 @@ class PluginAt:
     def __getattr__(self, name: str) -> Any:
         value = getattr(self._plugin, name)
         if isinstance(value, np.ndarray):
-            return float(value[self._j])
+            series = self._plugin.params_declared[name].series
+            return value if series and value.ndim == 1 else value[:, self._j] if series else float(value[self._j])
         function = getattr(value, "__func__", None)
         return value if function is None else pytypes.MethodType(function, self)
 

@@ -13,7 +13,7 @@ from ..units import ms
 from .checks import CheckFailed, Report, _arguments, _compiled, _instance, _read_source, _require, _round_trip
 from .parts import Train
 from .record import Record
-from .twin import _one, simulate
+from .twin import simulate
 
 _MODEL_ARGUMENTS: dict[str, tuple[str, ...]] = {
     "advance": ("self", "cell", "dt"),
@@ -29,7 +29,7 @@ class _Bench:
     """A model on the bench: fresh cells, its time scale, and how strong an arrival has to be to matter."""
 
     def __init__(self, model: Model, weight: float | None, seed: int) -> None:
-        self.model: Any = _one(model, 0)
+        self.model: Any = model.of_neuron(0)
         self.name = type(model).__name__
         self.rng = np.random.default_rng(seed)
         times = [
@@ -383,8 +383,8 @@ def _check_model_run(bench: _Bench, model: Model, compiled: bool, seed: int) -> 
     from ..network import Network
 
     duration, n = 20 * bench.span, 4
-    arrays = [value.size for value in model.params().values() if isinstance(value, np.ndarray)]
-    n = arrays[0] if arrays else n
+    for value in model.per_neuron().values():
+        n = value.shape[-1]
 
     def make(strength: float) -> Any:
         net = Network(seed=seed)

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import ParameterError, PluginError, SimulationError
-from ..plugin import GivenSpikes, Model, Plugin, Rule, Source
+from ..plugin import GivenSpikes, Model, Rule, Source
 from .lessons import Lessons, softmax
 from .record import Record
 
@@ -122,12 +122,6 @@ def resolved_rule(rule: Rule, model: Model) -> Rule:
     return rule.replace(**inherited) if inherited else rule
 
 
-def _one(plugin: Plugin, i: int) -> Any:
-    """The plugin as neuron `i` sees it: arrays of per-neuron parameters replaced by that neuron's value."""
-    own = {name: float(value[i]) for name, value in plugin.params().items() if isinstance(value, np.ndarray)}
-    return plugin.replace(**own) if own else plugin
-
-
 class Twin:
     """A network that runs slowly, by the plugins' plain methods, event by event.
 
@@ -146,6 +140,8 @@ class Twin:
     def __init__(self, network: Any, ties: str = "pre_first") -> None:
         if ties not in ("pre_first", "post_first"):
             raise ParameterError(f"ties is {ties!r}; give 'pre_first' or 'post_first'.")
+        if network.currents:
+            raise PluginError("The twin knows no injected currents. Leave them out, or give models a constant drive.")
         from ..random import Streams
 
         self.network, self.ties, self.t = network, ties, 0.0
@@ -197,7 +193,7 @@ class Twin:
         cells = []
         for i in range(population.size):
             values = {variable: float(column[i]) for variable, column in columns.items()}
-            cells.append(_Cell(name, i, _one(model, i), Record(type(model).__name__, "cell", values)))
+            cells.append(_Cell(name, i, model.of_neuron(i), Record(type(model).__name__, "cell", values)))
         return cells
 
     def _make_path(self, projection: Any) -> _Path:

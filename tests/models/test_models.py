@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from types import SimpleNamespace
 
+import mpmath
 import numpy as np
 import pytest
 from scipy.integrate import quad, solve_ivp
@@ -26,6 +27,7 @@ from models import (
 from models.hodgkin_huxley import exprel, rates
 from models.izhikevich import KINDS
 from models.lif_alpha import responses
+from models.lif_exp import response
 from snn import Network, Simulator, ms, mV, nA, nS, pA
 from snn.testing import check_model
 from snn.validation import random_inputs, run_in_brian2, run_on_grid
@@ -75,6 +77,19 @@ def test_conductances_pull_the_potential_to_the_mean_of_the_reversal_potentials(
         model.step(cell, DT)
     # 0.5 s are 50 effective time constants: only rounding is left.
     assert cell.v == pytest.approx((10 * -60 + 3 * 0 + 7 * -80) / 20 * mV, rel=1e-13)
+
+
+@pytest.mark.parametrize("tau_m", [0.1 * ms, 10 * ms, 1.0])
+@pytest.mark.parametrize("ratio", [1e-4, 0.05, 1 - 1e-9, 1.0, 1 + 1e-9, 3.0, 1e4])
+@pytest.mark.parametrize("lapse", [1e-6, 0.3, 30.0, 900.0])
+def test_the_response_to_a_current_is_that_of_high_precision(tau_m, ratio, lapse):
+    tau, dt = tau_m * ratio, tau_m * lapse
+    with mpmath.workdps(60):
+        a, b, t = mpmath.mpf(tau_m), mpmath.mpf(tau), mpmath.mpf(dt)
+        slow, fast = mpmath.exp(-t / a), mpmath.exp(-t / b)
+        exact = t / a * slow if a == b else b / (b - a) * (fast - slow)
+    # An exponent of some hundreds rounds to some 1e-14 of itself; below 1e-300 doubles end.
+    assert response(tau_m, tau, dt) == pytest.approx(float(exact), rel=1e-12, abs=1e-300)
 
 
 def test_conductance_response_is_that_of_scipy():

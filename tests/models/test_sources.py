@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy.stats import kstest
 
-from models import Latency
-from snn import Network, Simulator, Spikes, ms
+from models import LIF, Latency, TimedPoisson
+from snn import Hz, Network, ParameterError, Simulator, Spikes, ms, one_to_one
+from snn.testing import simulate
 
 
 def fired(encoder: Latency, values: list[float]) -> list[list[float]]:
@@ -37,3 +39,67 @@ def test_jitter_delays_a_whole_train():
     delays = np.subtract(moved, still[: len(moved)])
     assert 0.0 < delays[0] < 4.0
     assert delays == pytest.approx(delays[0])
+
+
+RATES = np.array([[0.0, 80.0], [120.0, 0.0], [30.0, 40.0]]) * Hz
+STEP = 100 * ms
+
+
+def poisson_net(rate, n):
+    net = Network(seed=5)
+    source = net.population("source", TimedPoisson(rate=rate, step=STEP), n)
+    net.connect(source, net.population("cells", LIF(), n), one_to_one(), weight=0.0)
+    return net, source
+
+
+def test_timed_poisson_is_a_unit_poisson_process_in_the_integral_of_its_rate():
+    n = 400
+    net, source = poisson_net(np.repeat(RATES, n // 2, axis=1), n)
+    spikes = Simulator(net, record=[Spikes(source)]).run(0.5, progress=False).spikes["source"]
+    # The last rate holds from 0.2 s on.
+    edges = np.array([0.0, 0.1, 0.2, 0.5])
+    for own, rate in enumerate(RATES.T):
+        integral = np.r_[0.0, np.cumsum(rate * np.diff(edges))]
+        gaps = []
+        for j in range(own * n // 2, (own + 1) * n // 2):
+            gaps.append(np.diff(np.interp(spikes.train(j), edges, integral), prepend=0.0))
+        counts, gaps = [len(g) for g in gaps], np.concatenate(gaps)
+        # Four standard deviations of a Poisson number.
+        assert sum(counts) == pytest.approx(n / 2 * integral[-1], abs=4 * np.sqrt(n / 2 * integral[-1]))
+        # The first gap of each neuron is exponential, cut where the run ends.
+        first = np.array([g[0] for g in np.split(gaps, np.cumsum(counts)[:-1]) if g.size])
+        assert kstest(first, "truncexpon", args=(integral[-1],)).pvalue > 1e-3
+
+
+def test_timed_poisson_fires_in_the_ticks_of_its_exact_times():
+    net, source = poisson_net(RATES, 2)
+    exact = Simulator(net, record=[Spikes(source)]).run(0.5, progress=False).spikes["source"]
+    grid = Simulator(net, record=[Spikes(source)], engine="grid").run(0.5, progress=False).spikes["source"]
+    assert len(exact) > 20
+    ticks = sorted(zip(np.floor(exact.times / (0.1 * ms)).astype(int).tolist(), exact.ids.tolist(), strict=True))
+    found = zip(np.rint(grid.times / (0.1 * ms)).astype(int).tolist(), grid.ids.tolist(), strict=True)
+    assert sorted(found) == ticks
+
+
+def test_timed_poisson_is_its_own_plain_twin():
+    net, source = poisson_net(RATES, 2)
+    spikes = Simulator(net, record=[Spikes(source)]).run(0.5, progress=False).spikes["source"]
+    twin = simulate(net, 0.5)
+    for j in range(2):
+        np.testing.assert_allclose(spikes.train(j), twin.times("source", j), rtol=1e-12)
+
+
+def test_a_rate_that_ends_at_zero_fires_no_more():
+    net, source = poisson_net([200.0, 0.0], 20)
+    times = Simulator(net, record=[Spikes(source)]).run(1.0, progress=False).spikes["source"].times
+    assert 0.05 < times.max() < 0.1
+
+
+def test_series_of_rates_for_another_number_of_neurons_are_refused():
+    with pytest.raises(ParameterError, match=r"TimedPoisson.rate of population 'x' has 2 values for 3 neurons.*series"):
+        Network(1).population("x", TimedPoisson(rate=RATES), 3)
+
+
+def test_rates_that_are_no_series_are_refused():
+    with pytest.raises(ParameterError, match=r"TimedPoisson.rate has shape \(\); give \(n_steps,\)"):
+        TimedPoisson(rate=3.0)

@@ -19,16 +19,16 @@ def benchmark():
     return module
 
 
-@pytest.mark.parametrize("case", ["cuba-4000", "brunel-stdp-12500", "microcircuit-0.1"])
+@pytest.mark.parametrize("case", ["cuba-4000", "coba-4000", "brunel-stdp-12500", "microcircuit-0.1"])
 def test_descriptions_are_json_and_complete(benchmark, case):
-    told = json.loads(json.dumps(benchmark.description(case)))
+    told = json.loads(json.dumps(benchmark.description(benchmark.reference(case), 1.0)))
     names = {c["name"] for c in told["cells"]}
     assert all({p["source"], p["target"]} <= names for p in told["projections"])
     assert {b["target"] for b in told["background"]} in (set(), names)
 
 
 def test_plastic_synapses_are_told_with_their_rule(benchmark):
-    told = benchmark.description("brunel-stdp-12500")
+    told = benchmark.description(benchmark.reference("brunel-stdp-12500"), 1.0)
     rules = {(p["source"], p["target"]): p["rule"] for p in told["projections"] if p["rule"]}
     assert list(rules) == [("exc", "exc")]
     assert rules["exc", "exc"]["w_max"] == pytest.approx(0.2e-3)
@@ -77,3 +77,29 @@ def test_a_slow_peer_runs_once(benchmark, monkeypatch):
     monkeypatch.setattr(benchmark, "process", process)
     benchmark.compare("cuba-4000", ["nest"], 3)
     assert len(ran) == 1
+
+
+def test_more_threads_than_this_version_has_are_refused(benchmark, monkeypatch):
+    class Old:
+        def __init__(self, network):
+            pass
+
+    class New:
+        def __init__(self, network, threads=1):
+            pass
+
+    monkeypatch.setattr("snn.Simulator", Old, raising=False)
+    assert benchmark.threaded(1) == {}
+    with pytest.raises(SystemExit, match="one thread, not 2"):
+        benchmark.threaded(2)
+    monkeypatch.setattr("snn.Simulator", New, raising=False)
+    assert benchmark.threaded(2) == {"threads": 2}
+
+
+@pytest.mark.parametrize("rate", [1.0, 100.0])
+def test_cells_of_the_scaling_network_have_the_rate_that_is_asked_for(benchmark, rate):
+    from snn import Simulator
+
+    spikes = Simulator(benchmark.scaled(200, 5, rate), engine="grid").run(1.0, progress=False).spikes["cells"]
+    # A crossing is found up to a step later, 1 % of the shortest period.
+    assert len(spikes) / 200 == pytest.approx(rate, rel=0.011)

@@ -1,0 +1,101 @@
+"""Whether a model's own integrator bears a time step."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from typing import Any
+
+import numpy as np
+
+from .errors import ParameterError
+from .network import Population
+from .plugin import Model
+from .random import Distribution
+
+# Growth in a step that is neither rounding nor the error of differences.
+_GROWTH = 1e-3
+# A small deviation of a state that is 0, by its unit.
+_TINY = {"V": 1e-9, "A": 1e-16, "S": 1e-14}
+
+
+class _Cell:
+    """A record of state whose numbers are attributes."""
+
+    def __init__(self, names: list[str], values: np.ndarray) -> None:
+        self.__dict__.update(zip(names, values.tolist(), strict=True))
+
+
+def growth(model: Any, start: dict[str, float], dt: float, n: int = 1) -> float:
+    """Factor by which the most unstable small deviation from a state grows while time moves by dt in n steps.
+
+    The spectral radius of the Jacobian of the model's `step`, by central differences; inf where the numbers overflow.
+    """
+    names = list(start)
+    y = np.array(list(start.values()))
+    h = np.array([_TINY.get(model.states_declared[s].unit, 1e-8) for s in names])
+    h = np.maximum(h, 1e-6 * np.abs(y))
+
+    def moved(values: np.ndarray) -> np.ndarray:
+        cell = _Cell(names, values)
+        for _ in range(n):
+            model.step(cell, dt / n)
+        return np.array([getattr(cell, name) for name in names])
+
+    try:
+        columns = [(moved(y + d) - moved(y - d)) / 2.0 for d in np.diag(h)]
+    except (OverflowError, ZeroDivisionError):
+        return math.inf
+    # In units of h, which makes states of all sizes comparable and leaves eigenvalues alone.
+    jacobian = np.array(columns).T / h[:, None]
+    return float(np.abs(np.linalg.eigvals(jacobian)).max()) if np.isfinite(jacobian).all() else math.inf
+
+
+def _truth(model: Any, start: dict[str, float], dt: float) -> float:
+    """The same for the model's equations: the limit of shorter and shorter steps."""
+    last, n = math.nan, 8
+    while n <= 1024:
+        found = growth(model, start, dt, n)
+        if abs(found - last) <= 0.1 * found < math.inf:
+            break
+        last, n = found, 2 * n
+    return found
+
+
+def check_step(population: Population, dt: float) -> None:
+    """Refuse a step at which a model's own integrator is unstable; warn of one that is longer than a time constant.
+
+    Raises
+    ------
+    ParameterError
+        Where a small deviation from the start state grows in a step of dt, but not in the same time in short steps.
+    """
+    model = population.model
+    if not isinstance(model, Model):
+        return
+    what = f"{type(model).__name__} of population {population.name!r}"
+    for name, value in model.params().items():
+        if name.startswith("tau") and model.params_declared[name].unit == "s" and np.min(value) < dt * (1 - 1e-9):
+            warnings.warn(
+                f"{name} of {what} is {np.min(value):g} s, shorter than the time step of {dt:g} s: what decays within "
+                f"a step is seen at its end only. Choose dt <= {np.min(value):g} s.",
+                stacklevel=5,
+            )
+    if not hasattr(model, "step"):
+        return
+    arrays = model.per_neuron().values()
+    for j in sorted({0} | {int(f(a)) for a in arrays for f in (np.argmin, np.argmax)}):
+        own = model.of_neuron(j)
+        start = {name: st.init for name, st in own.states("cell").items()}
+        for name, value in population.init.items():
+            if not isinstance(value, Distribution):
+                start[name] = float(np.broadcast_to(value, (len(population),))[j])
+        if growth(own, start, dt) <= 1 + _GROWTH or _truth(own, start, dt) > 1 + _GROWTH:
+            continue
+        shorter = dt
+        while growth(own, start, shorter) > 1 + _GROWTH:
+            shorter /= 2
+        raise ParameterError(
+            f"A time step of {dt:g} s is unstable for {what}: a small deviation from its start state grows in each "
+            f"step, though it decays in truth. Choose dt <= {shorter:g} s."
+        )
