@@ -200,6 +200,10 @@ def test_growth_is_that_of_the_method_and_of_the_equation():
     assert growth(Euler(), {"v": 0.3}, 3 * ms, 4096) == pytest.approx(math.exp(-3.0), rel=2e-3)
 
 
+def test_growth_beyond_all_numbers_is_infinite():
+    assert growth(Euler(), {"v": 0.3}, 1e308) == math.inf
+
+
 def test_runge_kutta_is_refused_beyond_its_limit():
     # The membrane of AdEx at rest: c_m / g_leak = 9.4 ms; classical Runge-Kutta bears 2.785 of it.
     limit = 2.785 * 281 / 30 * ms
