@@ -425,23 +425,24 @@ def scaled(n: int, k: int, rate: float) -> Any:
 
 
 def scaling() -> list[dict[str, Any]]:
-    """Run times along the three axes, for one thread and two where there are two: medians of three stretches."""
+    """Run times along the three axes, for one thread and two where there are two, in turns: medians of three."""
     from snn import Simulator
-    from snn.engine import rows
 
     bio, found = 1.0, []
-    several = "threads" in inspect.signature(Simulator).parameters
+    numbers = (1, 2) if "threads" in inspect.signature(Simulator).parameters else (1,)
     for axis, points in SCALED.items():
-        for threads in (1, 2) if several else (1,):
-            for n, k, rate in points:
-                sim = Simulator(scaled(n, k, rate), record=[], **options(""), **threaded(threads))
+        for n, k, rate in points:
+            net = scaled(n, k, rate)
+            sims = {threads: Simulator(net, **options(""), **threaded(threads)) for threads in numbers}
+            for sim in sims.values():
                 sim.run(WARM_UP, progress=False)
-                seconds, before = [], sum(int(g.count[rows.N_EVENTS]) for g in sim.built.groups)
-                for _ in range(3):
+            seconds: dict[int, list[float]] = {threads: [] for threads in numbers}
+            for _ in range(3):
+                for threads, sim in sims.items():
                     began = time.perf_counter()
-                    sim.run(bio, progress=False)
-                    seconds.append(time.perf_counter() - began)
-                events = (sum(int(g.count[rows.N_EVENTS]) for g in sim.built.groups) - before) // 3
+                    spikes = len(sim.run(bio, progress=False).spikes["cells"])
+                    seconds[threads].append(time.perf_counter() - began)
+            for threads in numbers:
                 row = {
                     "case": f"scaling-{axis}",
                     "engine": "grid",
@@ -449,14 +450,13 @@ def scaling() -> list[dict[str, Any]]:
                     "neurons": n,
                     "synapses": n * k,
                     "bio_seconds": bio,
-                    "synaptic_events": events,
-                    "mean_rate_hz": events / (n * k * bio),
-                    "run_s": float(np.median(seconds)),
+                    "mean_rate_hz": spikes / (n * bio),
+                    "run_s": float(np.median(seconds[threads])),
                 }
                 found.append(row)
                 print(
                     f"scaling with {axis}: {n} neurons, {n * k} synapses, {row['mean_rate_hz']:.1f} Hz, {threads} "
-                    f"threads: {row['run_s']:.3f} s for {bio} s",
+                    f"thread(s): {row['run_s']:.3f} s for {bio} s",
                     flush=True,
                 )
     return found
