@@ -34,8 +34,9 @@ from typing import Any
 
 import numpy as np
 
-from .build import Built, BuiltProjection, NoRule
+from .build import Built
 from .engine import rows
+from .layout import BuiltProjection, NoRule
 from .ledger import Ledger, joined
 from .network import Population
 from .plugin import Model

@@ -12,20 +12,17 @@ from typing import Any
 
 import numpy as np
 
-from .connect import OneToOne, Synapses, expand
+from .connect import expand
 from .engine import cells, rows, stepped
 from .engine.jit import bind
-from .engine.rng import poisson_table
 from .engine.struct import Links, Struct, table
 from .engine.types import Fields, View
-from .errors import NetworkError, ParameterError, PluginError
-from .network import Network, Population, Projection
+from .errors import NetworkError, PluginError
+from .grid import Grid, drizzle_block, drizzles_of, grid_block
+from .layout import BuiltProjection, NoRule, cut_rows, group_struct
+from .network import Network, Population
 from .plugin import Credit, GivenSpikes, Model, Plugin, Rule, Source
 from .random import Distribution, Streams
-
-
-class NoRule(Rule):
-    """Stands for "no plasticity": it has no hooks, so the engine compiles none."""
 
 
 def resolve_rule(rule: Rule, model: Model) -> Rule:
@@ -125,56 +122,6 @@ def dry_run(plugin: Plugin) -> None:
 
 
 @dataclass
-class BuiltProjection:
-    """Where a projection's synapses are: its group, and the order in which the user sees them."""
-
-    projection: Projection
-    rule: Rule
-    group: int
-    row_source: np.ndarray
-    ptr: np.ndarray
-    target: np.ndarray
-    """Of every synapse in the engine's order; empty where dense."""
-    weight: np.ndarray
-    """One for the projection, one for each row or one for each synapse: as `w_kind` says."""
-    w_kind: int
-    order: np.ndarray | None
-    """weights()[order] is the engine's order; None where both agree."""
-    dense: bool
-
-    @property
-    def n_synapses(self) -> int:
-        return int(self.ptr[-1])
-
-    def _as_declared(self, values: np.ndarray) -> np.ndarray:
-        if self.order is None:
-            return values
-        out = np.empty_like(values)
-        out[self.order] = values
-        return out
-
-    def sources_targets(self) -> tuple[np.ndarray, np.ndarray]:
-        """Source and target of every synapse in the user's order, sorted by (source, target)."""
-        if self.dense:
-            n_pre, n_post = len(self.projection.source), len(self.projection.target)
-            return np.repeat(np.arange(n_pre), n_post), np.tile(np.arange(n_post), n_pre)
-        source = np.repeat(self.row_source, np.diff(self.ptr))
-        return self._as_declared(source), self._as_declared(self.target.astype(np.int64))
-
-    def by_synapse(self) -> np.ndarray:
-        """The weight of every synapse in the engine's order; a view where that is how they are kept."""
-        if self.w_kind == rows.BY_SYNAPSE:
-            return self.weight
-        if self.w_kind == rows.BY_ROW:
-            return np.repeat(self.weight, np.diff(self.ptr))
-        return np.full(self.n_synapses, self.weight[0])
-
-    def weights(self) -> np.ndarray:
-        """A copy of the weights in the user's order, float64 (n_synapses,)."""
-        return self._as_declared(self.by_synapse().astype(float))
-
-
-@dataclass
 class Built:
     """Everything the kernels read and write."""
 
@@ -231,112 +178,6 @@ def _fields(names: list[str]) -> Fields:
     return Fields(*((name, -1) for name in names))
 
 
-@dataclass(frozen=True)
-class Grid:
-    """Time steps for the grid engine.
-
-    Parameters
-    ----------
-    dt : float, s
-    round_delays : bool
-        True accepts delays and refractory times that are no multiples of dt, and rounds them to the nearest.
-    """
-
-    dt: float
-    round_delays: bool = False
-
-    def ticks(self, where: str, times: Any) -> np.ndarray:
-        """Times as whole numbers of steps (float64)."""
-        ticks = np.asarray(times, float) / self.dt
-        nearest = np.rint(ticks)
-        off = np.abs(ticks - nearest) > 1e-6 * np.maximum(1.0, ticks)
-        if off.any() and not self.round_delays:
-            bad, near = np.atleast_1d(ticks)[np.atleast_1d(off)][0], np.atleast_1d(nearest)[np.atleast_1d(off)][0]
-            raise ParameterError(
-                f"{where} of {bad * self.dt:g} s is {bad:g} time steps of {self.dt:g} s; the nearest is "
-                f"{near * self.dt:g} s. Choose dt to divide it, or give Simulator(..., round_delays=True)."
-            )
-        return nearest
-
-
-def choose_engine(network: Network, engine: str, dt: float | None) -> tuple[str, str]:
-    """The engine that runs a network, and why.
-
-    Raises
-    ------
-    ParameterError, NetworkError
-        For an unknown engine, or the exact engine with a model that has no closed form.
-    """
-    if engine not in ("auto", "exact", "grid"):
-        raise ParameterError(f"Simulator.engine is {engine!r}; give 'auto', 'exact' or 'grid'.")
-    open_form = [
-        f"{type(p.model).__name__} of population {name!r}"
-        for name, p in network.populations.items()
-        if isinstance(p.model, Model) and not hasattr(p.model, "time_to_threshold")
-    ]
-    if engine == "grid":
-        return "grid", "asked for"
-    if open_form and engine == "exact":
-        raise NetworkError(f"{open_form[0]} has no closed form, which the exact engine needs. Use engine='grid'.")
-    if open_form:
-        return "grid", f"{open_form[0]} has no closed form"
-    if engine == "auto" and dt is not None:
-        return "grid", "a time step was given"
-    if dt is not None:
-        raise ParameterError("Simulator.dt is for the grid engine; leave it out, or give engine='grid'.")
-    return "exact", "asked for" if engine == "exact" else "every model has a closed form"
-
-
-def _drizzles(network: Network, recorded: Collection[str]) -> dict[str, Projection]:
-    """Poisson populations that need no spikes: each cell drives one other by a static synapse, all of one weight.
-
-    Their arrivals are drawn as one number for each target and tick.
-    """
-    found = {}
-    for name, population in network.populations.items():
-        out = [p for p in network.projections.values() if p.source is population]
-        if (
-            getattr(population.model, "is_poisson", False)
-            and name not in recorded
-            and len(out) == 1
-            and isinstance(out[0].connector, OneToOne)
-            and out[0].rule is None
-            and isinstance(out[0].weight, float)
-            and population.model.start == 0.0  # type: ignore[union-attr]
-        ):
-            found[name] = out[0]
-    return found
-
-
-def _grid_block(population: Population, common: dict[str, Any], streams: Streams, grid: Grid) -> Struct:
-    model, n = population.model, len(population)
-    assert isinstance(model, Model)
-    t_ref = getattr(model, model.refractory) if model.refractory else 0.0
-    ticks = grid.ticks(f"{type(model).__name__}.{model.refractory} of population {population.name!r}:", t_ref)
-    own = type(model).receive_held is not Model.receive_held
-    states = common["states"]
-    if not states:
-        raise NetworkError(f"{type(model).__name__} has no state; declare its potential with state('cell').")
-    return Struct(
-        kind=stepped.GRID,
-        model=model,
-        **common,
-        saved=tuple(s.copy() for s in states),
-        start=tuple(s.copy() for s in states),
-        ref_ticks=np.ascontiguousarray(np.broadcast_to(ticks, (n,)).astype(np.int64)),
-        until=np.zeros(n, np.int64),
-        held=np.zeros(n, np.int32),
-        fired=np.zeros(n, np.int32),
-        n_held=0,
-        n_fired=0,
-        input=stepped.KEPT if model.receives_while_held else stepped.OWN if own else stepped.LOST,
-        threshold=bool(model.threshold),
-        noisy=hasattr(model, "noise"),
-        escapes=hasattr(model, "hazard"),
-        key=np.array([streams.key("noise", population.name)], np.uint64),
-    )
-
-
 def _block(
     population: Population, g0: int, states: tuple[np.ndarray, ...], streams: Streams, grid: Grid | None
 ) -> Struct:
@@ -359,7 +200,7 @@ def _block(
             key=np.array([streams.key("source", population.name)], np.uint64),
         )
     if grid is not None:
-        return _grid_block(population, {**span, **own}, streams, grid)
+        return grid_block(population, {**span, **own}, streams, grid)
     assert isinstance(model, Model)
     modes = model.modes()
     if modes is None:
@@ -467,144 +308,6 @@ def read_state(block: Struct, variable: str, names: list[str], t: float, w0: flo
     return np.array(out)
 
 
-def _group(built: BuiltProjection, block: Struct, r0: int, log: int = 4096) -> Struct:
-    projection, rule = built.projection, built.rule
-    n_rows, n_post, n_syn = built.ptr.size - 1, len(projection.target), built.n_synapses
-    dtype = np.dtype(projection.dtype)
-    plastic = not isinstance(rule, NoRule)
-    reads_v = "post.v" in rule.reads
-
-    def decaying(kind: str) -> tuple[Fields, tuple[float, ...], np.ndarray]:
-        fields: list[tuple[str, int]] = []
-        taus: list[float] = []
-        every: list[float] = []
-        for name, st in rule.states(kind).items():
-            tau = float(getattr(rule, st.decay)) if st.decay else math.inf
-            fields.append((name, len(taus) if st.decay else -1))
-            taus += [tau] if st.decay else []
-            every.append(tau)
-        return Fields(*fields), tuple(taus), np.array(every, float)
-
-    f_pre, taus_pre, every_pre = decaying("pre")
-    f_post, taus_post, every_post = decaying("post")
-    # Potentials of the targets, and the stack on which a row sorts the log: at most one entry for each logged spike.
-    v = np.zeros(max(n_post, log + 1) if plastic else 1)
-    if reads_v:
-        f_post = Fields(*f_post.fields, ("v", -1))
-        every_post = np.append(every_post, math.inf)
-    syn, pre, post = rule.states("syn"), rule.states("pre"), rule.states("post")
-    size = (n_rows, n_post, n_syn) if plastic else (0, 0, 0)
-    n_log = log if plastic else 1
-    return Struct(
-        kind=rows.DENSE if built.dense else rows.SPARSE,
-        rule=rule,
-        block=block,
-        port=projection.target.model.ports.index(projection.port),  # type: ignore[union-attr]
-        r0=r0,
-        r1=r0 + n_rows,
-        ptr=built.ptr,
-        tgt=built.target,
-        w=built.weight,
-        w_kind=built.w_kind,
-        f_syn=Fields(("w", -1), *((name, -1) for name in syn)),
-        syn=(built.weight, *(np.full(size[2], st.init, dtype) for st in syn.values())),
-        f_pre=f_pre,
-        pre=tuple(np.full(size[0], st.init) for st in pre.values()),
-        f_post=f_post,
-        post=(*(np.full(size[1], st.init) for st in post.values()), *((v,) if reads_v else ())),
-        taus_pre=taus_pre,
-        taus_post=taus_post,
-        every_pre=every_pre,
-        every_post=every_post,
-        init_pre=np.array([st.init for st in pre.values()]),
-        init_post=np.array([st.init for st in post.values()] + [0.0] * reads_v),
-        tau_min=min([math.inf, *taus_pre, *taus_post]),
-        t0=0.0,
-        reads_v=reads_v,
-        v=v,
-        log_n=0,
-        log_t=np.zeros(n_log),
-        log_j=np.zeros(n_log, np.int32),
-        log_prev=np.zeros(n_log, np.int32),
-        log_g=np.zeros((n_log, max(1, len(taus_pre)))),
-        log_post=tuple(np.zeros(log) for _ in post),
-        f_log=_fields(list(post)),
-        last=np.full(size[1], -1, np.int32),
-        cursor=np.zeros(size[0], np.int32),
-        active=np.zeros(size[0], np.uint8),
-        active_rows=np.zeros(size[0], np.int32),
-        n_active=0,
-        count=np.zeros(6, np.int64),
-        signal=np.zeros(n_post if rule.needs_signal else 0),
-    )
-
-
-def _compact(weight: np.ndarray, ptr: np.ndarray) -> tuple[np.ndarray, int]:
-    """Weights that never change, kept once for the projection or for each row where that says it all."""
-    changes = np.flatnonzero(weight[1:] != weight[:-1]) + 1
-    if changes.size == 0 and weight.size:
-        return weight[:1].copy(), rows.ALIKE
-    if weight.size >= 4 * ptr.size and changes.size < ptr.size and np.isin(changes, ptr).all():
-        return np.append(weight, weight[:1])[ptr[:-1]], rows.BY_ROW
-    return weight, rows.BY_SYNAPSE
-
-
-def _rows(
-    projection: Projection, synapses: Synapses, rule: Rule, grid: Grid | None
-) -> tuple[BuiltProjection, np.ndarray, np.ndarray]:
-    """Cut a projection into rows; returns it with each row's delay and the number of the first row of each source.
-
-    Delays are in seconds, or in ticks of the grid.
-    """
-    if grid is not None:
-        ticks = grid.ticks(f"The delay of projection {projection.name!r}", synapses.delay)
-        synapses.delay = float(ticks) if isinstance(synapses.delay, float) else ticks
-    n_pre, n_post = len(projection.source), len(projection.target)
-    dtype = np.dtype(projection.dtype)
-    order = None
-    dense = synapses.dense and isinstance(synapses.delay, float)
-    n_syn = n_pre * n_post if synapses.dense else synapses.target.size
-    plastic = not isinstance(rule, NoRule)
-    if isinstance(synapses.weight, np.ndarray):
-        weight, w_kind = np.ascontiguousarray(synapses.weight, dtype), rows.BY_SYNAPSE
-    elif plastic:
-        weight, w_kind = np.full(n_syn, synapses.weight, dtype), rows.BY_SYNAPSE
-    else:
-        weight, w_kind = np.array([synapses.weight], dtype), rows.ALIKE
-    if dense:
-        ptr = np.arange(n_pre + 1, dtype=np.int64) * n_post
-        delay = np.full(n_pre, synapses.delay)
-        row_source = np.arange(n_pre)
-        target = np.zeros(0, np.uint32)
-    else:
-        if synapses.dense or synapses.ptr is None:
-            fan_out = np.full(n_pre, n_post) if synapses.dense else np.bincount(synapses.source, minlength=n_pre)
-        else:
-            fan_out = np.diff(synapses.ptr)
-        target = np.tile(np.arange(n_post, dtype=np.uint32), n_pre) if synapses.dense else synapses.target
-        if isinstance(synapses.delay, float):
-            # Sources without synapses have no row: their spikes have nowhere to arrive.
-            row_source = np.flatnonzero(fan_out)
-            ptr = np.r_[0, np.cumsum(fan_out[row_source])]
-            delay = np.full(row_source.size, synapses.delay)
-        else:
-            source = np.repeat(np.arange(n_pre, dtype=np.int32), fan_out)
-            order = np.lexsort((target, synapses.delay, source))
-            target, delays = target[order], synapses.delay[order]
-            starts = np.r_[True, (np.diff(source) != 0) | (np.diff(delays) != 0)] if n_syn else np.zeros(0, bool)
-            new = np.flatnonzero(starts)
-            ptr = np.r_[new, n_syn].astype(np.int64)
-            delay, row_source = delays[new], source[new].astype(np.int64)
-            if w_kind == rows.BY_SYNAPSE:
-                weight = weight[order]
-        target = np.ascontiguousarray(target).view(np.uint32)
-        if not plastic and w_kind == rows.BY_SYNAPSE:
-            weight, w_kind = _compact(weight, ptr)
-    built = BuiltProjection(projection, rule, -1, row_source, ptr, target, weight, w_kind, order, dense)
-    first = np.searchsorted(row_source, np.arange(n_pre + 1)).astype(np.int64)
-    return built, delay, first
-
-
 def _queues(capacity: int, n_rec: int) -> dict[str, np.ndarray]:
     """The engine's queues that may have to grow."""
 
@@ -655,7 +358,7 @@ def build(
     if total >= 2**31:
         raise NetworkError(f"The network has {total} neurons; ids are 32-bit, so at most {2**31 - 1}.")
     initial = {name: initial_state(p, streams) for name, p in network.populations.items()}
-    drizzles = {} if grid is None else _drizzles(network, recorded)
+    drizzles = {} if grid is None else drizzles_of(network, recorded)
     blocks = [
         _block(p, offset[name], tuple(s.copy() for s in initial[name]), streams, grid)
         for name, p in network.populations.items()
@@ -670,9 +373,9 @@ def build(
     for name, projection in network.projections.items():
         rule = NoRule() if projection.rule is None else resolve_rule(projection.rule, projection.target.model)  # type: ignore[arg-type]
         dry_run(rule)
-        built, delay, first = _rows(projection, expand(projection, streams), rule, grid)
+        built, delay, first = cut_rows(projection, expand(projection, streams), rule, grid)
         built.group = len(groups)
-        groups.append(_group(built, by_name[projection.target.name], r0))
+        groups.append(group_struct(built, by_name[projection.target.name], r0))
         delays.append(delay)
         spans.append(
             (offset[projection.source.name] + np.arange(len(projection.source)), r0 + first[:-1], r0 + first[1:])
@@ -684,28 +387,10 @@ def build(
     names = list(network.populations)
     for name, projection in drizzles.items():
         assert grid is not None
-        model: Any = network.populations[name].model
-        mean = np.atleast_1d(np.asarray(model.rate * grid.dt, float)).copy()
-        if mean.max() > 700.0:
-            raise ParameterError(
-                f"Poisson.rate of population {name!r} is {mean.max() / grid.dt:g} Hz, more than 700 spikes in a time "
-                f"step of {grid.dt:g} s. Choose a shorter dt."
-            )
-        cumulated, guide = poisson_table(float(mean[0]))
-        blocks[names.index(name)] = Struct(
-            kind=stepped.DRIZZLE,
-            g0=offset[name],
-            g1=offset[name] + len(projection.source),
-            fields=Fields(),
-            states=(),
-            target=by_name[projection.target.name],
-            port=projection.target.model.ports.index(projection.port),  # type: ignore[union-attr]
-            weight=float(projections[projection.name].weight[0]),
-            mean=mean,
-            cumulated=cumulated,
-            guide=guide,
-            key=np.array([streams.key("source", name)], np.uint64),
-            count=groups[projections[projection.name].group].count,
+        p = projections[projection.name]
+        block, count = by_name[projection.target.name], groups[p.group].count
+        blocks[names.index(name)] = drizzle_block(
+            projection, float(p.weight[0]), offset[name], block, count, streams, grid
         )
 
     row_delay = np.concatenate(delays) if delays else np.zeros(0)

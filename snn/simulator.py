@@ -15,12 +15,13 @@ import numpy as np
 from . import arguments
 from . import progress as meters
 from .account import ledger_of
-from .build import Built, Grid, build, choose_engine, grow, read_state, start
+from .build import Built, build, grow, read_state, start
 from .engine import exact, rows
 from .engine import grid as stepping
 from .engine import present as presenting
 from .engine.struct import Links, Struct
 from .errors import NetworkError, ParameterError, RecordingError, SimulationError
+from .grid import Grid, choose_engine
 from .ledger import Ledger
 from .network import Network, Population, Projection
 from .plugin import Source, check_unit

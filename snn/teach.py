@@ -6,10 +6,11 @@ import math
 
 import numpy as np
 
-from .build import Built, BuiltProjection
+from .build import Built
 from .engine import present, rows
 from .engine.struct import Links, Struct
 from .errors import NetworkError
+from .layout import BuiltProjection
 from .network import CreditLink, Population
 from .random import Streams
 
