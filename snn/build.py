@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from .connect import expand
-from .engine import cells, rows, stepped
+from .engine import cells, ring, rows, stepped
 from .engine.jit import bind
 from .engine.struct import Links, Struct, table
 from .engine.types import Fields, View
@@ -23,6 +23,7 @@ from .layout import BuiltProjection, NoRule, cut_rows, group_struct
 from .network import Network, Population
 from .plugin import Credit, GivenSpikes, Model, Plugin, Rule, Source
 from .random import Distribution, Streams
+from .rings import make_rings, ring_group, ring_rows
 
 
 def resolve_rule(rule: Rule, model: Model) -> Rule:
@@ -368,20 +369,33 @@ def build(
         load_state(block, initial[name])
 
     projections: dict[str, BuiltProjection] = {}
-    groups: list[Struct] = []
     delays, spans, r0 = [], [], 0
     for name, projection in network.projections.items():
         rule = NoRule() if projection.rule is None else resolve_rule(projection.rule, projection.target.model)  # type: ignore[arg-type]
         dry_run(rule)
-        built, delay, first = cut_rows(projection, expand(projection, streams), rule, grid)
-        built.group = len(groups)
-        groups.append(group_struct(built, by_name[projection.target.name], r0))
-        delays.append(delay)
-        spans.append(
-            (offset[projection.source.name] + np.arange(len(projection.source)), r0 + first[:-1], r0 + first[1:])
-        )
-        r0 += delay.size
+        synapses = expand(projection, streams)
+        built = ring_rows(projection, synapses, rule, grid)
+        if built is None:
+            built, delay, first = cut_rows(projection, synapses, rule, grid)
+            gids = offset[projection.source.name] + np.arange(len(projection.source))
+            spans.append((gids, r0 + first[:-1], r0 + first[1:]))
+            delays.append(delay)
+            r0 += delay.size
+        built.group = len(projections)
         projections[name] = built
+    rings = make_rings(list(projections.values()), by_name)
+    groups: list[Struct] = []
+    r0 = 0
+    for p in projections.values():
+        ring_ = rings.get(p.end)
+        groups.append(
+            group_struct(p, by_name[p.end[0]], r0) if p.ticks is None or ring_ is None else ring_group(p, ring_, r0)
+        )
+        r0 = groups[-1].r1
+    ringed_from = [
+        [p.group for p in projections.values() if p.projection.source is source and p.ticks is not None]
+        for source in network.populations.values()
+    ]
     for link in network.credits:
         dry_run(link.pathway)
     names = list(network.populations)
@@ -392,6 +406,7 @@ def build(
         blocks[names.index(name)] = drizzle_block(
             projection, float(p.weight[0]), offset[name], block, count, streams, grid
         )
+    blocks += rings.values()
 
     row_delay = np.concatenate(delays) if delays else np.zeros(0)
     gid = np.concatenate([s[0] for s in spans]) if spans else np.zeros(0, np.int64)
@@ -446,11 +461,13 @@ def build(
         post_first=ties == "post_first", watching=False, frozen=False,
         max_rows=max_rows, max_spans=int(branches.max(initial=0)),
         n_blocks=len(blocks), n_groups=len(groups),
-        block_of=np.repeat(np.arange(len(blocks), dtype=np.int32), [len(p) for p in network.populations.values()]),
+        block_of=np.repeat(np.arange(len(by_name), dtype=np.int32), [len(p) for p in network.populations.values()]),
         block_g0=np.array([b.g0 for b in blocks], np.int64),
         group_r1=np.array([g.r1 for g in groups], np.int64),
         plastic_ptr=np.cumsum([0, *map(len, plastic)]).astype(np.int64),
         plastic=np.array([g for some in plastic for g in some], np.int64),
+        ring_ptr=np.cumsum([0, *map(len, ringed_from)]).astype(np.int64),
+        ring_groups=np.array([g for some in ringed_from for g in some], np.int64),
         block_kernels=table(len(blocks)), blocks=table(len(blocks)),
         group_kernels=table(len(groups)), groups=table(len(groups)),
         row_delay=row_delay, out_ptr=out_ptr,
@@ -470,8 +487,8 @@ def build(
     )  # fmt: skip
     began = time.perf_counter()
     links = (
-        Links([(cells.BLOCKS | stepped.BLOCKS)[b.kind.name] for b in blocks], blocks, engine),
-        Links([rows.group] * len(groups), groups, engine),
+        Links([(cells.BLOCKS | stepped.BLOCKS | ring.BLOCKS)[b.kind.name] for b in blocks], blocks, engine),
+        Links([ring.ring_group if g.kind is ring.RING else rows.group for g in groups], groups, engine),
     )
     engine.block_kernels, engine.blocks = links[0].kernels, links[0].structs
     engine.group_kernels, engine.groups = links[1].kernels, links[1].structs

@@ -24,9 +24,9 @@ if TYPE_CHECKING:
 
 # Members that follow from the declarations, or are addresses of this process.
 _FIXED = {
-    "block_of", "block_g0", "group_r1", "plastic_ptr", "plastic", "row_delay", "out_ptr", "out_r0", "out_r1",
-    "given_t", "given_i", "block_kernels", "blocks", "group_kernels", "groups", "ptr", "tgt",
-    "watch_row", "watch_cell", "watching",
+    "block_of", "block_g0", "group_r1", "plastic_ptr", "plastic", "ring_ptr", "ring_groups", "row_delay",
+    "out_ptr", "out_r0", "out_r1", "given_t", "given_i", "block_kernels", "blocks", "group_kernels", "groups",
+    "ptr", "tgt", "ticks", "watch_row", "watch_cell", "watching",
 }  # fmt: skip
 
 

@@ -37,6 +37,14 @@ class BuiltProjection:
     order: np.ndarray | None
     """weights()[order] is the engine's order; None where both agree."""
     dense: bool
+    ticks: np.ndarray | None = None
+    """Delay of every synapse in ticks, where they are delivered through a ring; a row then is all of a source's."""
+
+    @property
+    def end(self) -> tuple[str, int]:
+        """Where the synapses lead: name of the population and number of the port."""
+        projection = self.projection
+        return projection.target.name, projection.target.model.ports.index(projection.port)  # type: ignore[union-attr]
 
     @property
     def n_synapses(self) -> int:
@@ -102,7 +110,7 @@ def group_struct(built: BuiltProjection, block: Struct, r0: int, log: int = 4096
         kind=rows.DENSE if built.dense else rows.SPARSE,
         rule=rule,
         block=block,
-        port=projection.target.model.ports.index(projection.port),  # type: ignore[union-attr]
+        port=built.end[1],
         r0=r0,
         r1=r0 + n_rows,
         ptr=built.ptr,
@@ -137,19 +145,30 @@ def group_struct(built: BuiltProjection, block: Struct, r0: int, log: int = 4096
         active=np.zeros(size[0], np.uint8),
         active_rows=np.zeros(size[0], np.int32),
         n_active=0,
-        count=np.zeros(6, np.int64),
+        count=np.zeros(rows.N_COUNTERS, np.int64),
         signal=np.zeros(n_post if rule.needs_signal else 0),
     )
 
 
-def _compact(weight: np.ndarray, ptr: np.ndarray) -> tuple[np.ndarray, int]:
-    """Weights that never change, kept once for the projection or for each row where that says it all."""
-    changes = np.flatnonzero(weight[1:] != weight[:-1]) + 1
-    if changes.size == 0 and weight.size:
+def kept(weight: float | np.ndarray, ptr: np.ndarray, dtype: np.dtype) -> tuple[np.ndarray, int]:
+    """Weights that never change, once for the projection or for each row where that says it all; and which it is."""
+    if not isinstance(weight, np.ndarray):
+        return np.array([weight], dtype), rows.ALIKE
+    weight = np.ascontiguousarray(weight, dtype)
+    changes = weight[1:] != weight[:-1]
+    n_changes = np.count_nonzero(changes)
+    if n_changes == 0 and weight.size:
         return weight[:1].copy(), rows.ALIKE
-    if weight.size >= 4 * ptr.size and changes.size < ptr.size and np.isin(changes, ptr).all():
+    if weight.size >= 4 * ptr.size and n_changes < ptr.size and np.isin(np.flatnonzero(changes) + 1, ptr).all():
         return np.append(weight, weight[:1])[ptr[:-1]], rows.BY_ROW
     return weight, rows.BY_SYNAPSE
+
+
+def narrow(target: np.ndarray, n_post: int) -> np.ndarray:
+    """Targets in two bytes each where that is enough."""
+    if n_post <= 65536:
+        return target.astype(np.uint16)
+    return np.ascontiguousarray(target).view(np.uint32)
 
 
 def cut_rows(
@@ -168,12 +187,9 @@ def cut_rows(
     dense = synapses.dense and isinstance(synapses.delay, float)
     n_syn = n_pre * n_post if synapses.dense else synapses.target.size
     plastic = not isinstance(rule, NoRule)
-    if isinstance(synapses.weight, np.ndarray):
-        weight, w_kind = np.ascontiguousarray(synapses.weight, dtype), rows.BY_SYNAPSE
-    elif plastic:
-        weight, w_kind = np.full(n_syn, synapses.weight, dtype), rows.BY_SYNAPSE
-    else:
-        weight, w_kind = np.array([synapses.weight], dtype), rows.ALIKE
+    weight = synapses.weight
+    if plastic and not isinstance(weight, np.ndarray):
+        weight = np.full(n_syn, weight, dtype)
     if dense:
         ptr = np.arange(n_pre + 1, dtype=np.int64) * n_post
         delay = np.full(n_pre, synapses.delay)
@@ -198,11 +214,13 @@ def cut_rows(
             new = np.flatnonzero(starts)
             ptr = np.r_[new, n_syn].astype(np.int64)
             delay, row_source = delays[new], source[new].astype(np.int64)
-            if w_kind == rows.BY_SYNAPSE:
+            if isinstance(weight, np.ndarray):
                 weight = weight[order]
-        target = np.ascontiguousarray(target).view(np.uint32)
-        if not plastic and w_kind == rows.BY_SYNAPSE:
-            weight, w_kind = _compact(weight, ptr)
+        target = narrow(target, n_post)
+    if isinstance(weight, np.ndarray) and (plastic or dense):
+        weight, w_kind = np.ascontiguousarray(weight, dtype), rows.BY_SYNAPSE
+    else:
+        weight, w_kind = kept(weight, ptr, dtype)
     built = BuiltProjection(projection, rule, -1, row_source, ptr, target, weight, w_kind, order, dense)
     first = np.searchsorted(row_source, np.arange(n_pre + 1)).astype(np.int64)
     return built, delay, first

@@ -3,12 +3,17 @@
 Tick n covers [n dt, (n + 1) dt), in the order of Brian2's schedule: every block moves its cells by dt and tests
 thresholds; spikes are emitted; rows that are due deliver, a delay counted from the tick of the spike; synapses learn,
 from arrivals first, then from spikes; cells that have fired are reset. A spike of tick n has the time n dt.
+
+A cell receives, in this order: Poisson arrivals that are drawn as numbers; arrivals through a ring, all those of one
+port and tick as their sum (see :mod:`snn.engine.ring`); rows. A model for which a sum means something else than its
+terms has no rings.
 """
 
 from __future__ import annotations
 
 from .exact import DONE, FLUSH, GROW, every_block, group_of, learn_post
 from .jit import entry, kernel
+from .ring import SPREAD
 from .rows import ARRIVE, LEARN
 from .stepped import RAIN, SETBACK, STEP
 from .struct import invoke
@@ -41,6 +46,10 @@ def _send(e, gid):
             e.pool_r[k] = e.out_r0[p]
             e.pool_end[k] = e.out_r1[p]
             _enqueue(e, k)
+    b = e.block_of[gid]
+    for p in range(e.ring_ptr[b], e.ring_ptr[b + 1]):
+        g = e.ring_groups[p]
+        invoke(e.group_kernels[g], e.groups[g], e, SPREAD, gid - e.block_g0[b], float(e.tick))
 
 
 @kernel

@@ -37,6 +37,7 @@ ALIKE, BY_ROW, BY_SYNAPSE = range(3)
 RUN, ARRIVE, LEARN, POST, SETTLE, SIGNAL, FINISH, CLEAR = range(8)
 # Counters of a group.
 N_ARRIVALS, N_EVENTS, N_ON_POST, N_POST_SPIKES, N_SIGNAL, N_SIGNAL_ROWS = range(6)
+N_COUNTERS = 6
 
 _on_pre, _on_post, _on_signal, _on_end = hook("on_pre"), hook("on_post"), hook("on_signal"), hook("on_end")
 _pre_spike, _post_spike = hook("pre_spike"), hook("post_spike")
