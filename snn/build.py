@@ -7,6 +7,7 @@ import sys
 import time
 import traceback
 from collections.abc import Collection
+from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,6 +15,7 @@ import numpy as np
 
 from .connect import expand
 from .engine import cells, ring, rows, stepped
+from .engine.grid import APART
 from .engine.jit import bind
 from .engine.struct import Links, Struct, table
 from .engine.types import Fields, View
@@ -123,37 +125,98 @@ def dry_run(plugin: Plugin) -> None:
 
 
 @dataclass
+class Part:
+    """An engine and its structs: all of a network, or a part of the neurons of every block."""
+
+    engine: Struct
+    blocks: list[Struct]
+    groups: list[Struct]
+    links: tuple[Links, ...]
+
+    @classmethod
+    def of(cls, engine: Struct, blocks: list[Struct], groups: list[Struct]) -> Part:
+        """Let an engine know its structs."""
+        links = (
+            Links([(cells.BLOCKS | stepped.BLOCKS | ring.BLOCKS)[b.kind.name] for b in blocks], blocks, engine),
+            Links([ring.ring_group if g.kind is ring.RING else rows.group for g in groups], groups, engine),
+        )
+        engine.block_kernels, engine.blocks = links[0].kernels, links[0].structs
+        engine.group_kernels, engine.groups = links[1].kernels, links[1].structs
+        return cls(engine, blocks, groups, links)
+
+
+@dataclass
 class Built:
     """Everything the kernels read and write."""
 
     network: Network
-    engine: Struct
     grid: Grid | None
-    blocks: list[Struct]
-    groups: list[Struct]
-    links: tuple[Links, ...]
+    parts: list[Part]
+    """Engines that share the network; the first one stands for all where they are alike, as its clock does."""
     offset: dict[str, int]
     projections: dict[str, BuiltProjection]
+    drizzled: set[int]
+    """Groups whose arrivals are drawn as numbers."""
     compile_s: float
     """Time that kernels have taken to compile, or to be read from disk."""
+    pool: Executor | None = None
+    """Threads on which several engines run, from the first run on."""
     _bound: dict[Any, Any] = field(default_factory=dict)
 
-    def call(self, entry: Any, *arguments: Any) -> Any:
-        """Run a compiled entry on this network's engine; argument types must be the same at each call."""
+    @property
+    def engine(self) -> Struct:
+        return self.parts[0].engine
+
+    @property
+    def blocks(self) -> list[Struct]:
+        return self.parts[0].blocks
+
+    @property
+    def groups(self) -> list[Struct]:
+        return self.parts[0].groups
+
+    @property
+    def links(self) -> tuple[Links, ...]:
+        return self.parts[0].links
+
+    def bound(self, entry: Any, *arguments: Any) -> Any:
+        """A compiled entry for this network's engines; argument types must be the same at each call."""
         if entry not in self._bound:
             began = time.perf_counter()
             self._bound[entry] = bind(entry, self.engine, *arguments)
             self.compile_s += time.perf_counter() - began
-        return self._bound[entry](self.engine, *arguments)
+        return self._bound[entry]
+
+    def call(self, entry: Any, *arguments: Any) -> Any:
+        """Run a compiled entry on this network's first engine."""
+        return self.bound(entry, *arguments)(self.engine, *arguments)
 
     def refresh(self) -> None:
         """Let kernels see what has been changed in rules and models."""
-        for struct in (*self.blocks, *self.groups):
-            struct.refresh()
+        for part in self.parts:
+            for struct in (*part.blocks, *part.groups):
+                struct.refresh()
 
     def settle(self) -> None:
-        """Bring every weight up to date."""
-        self.links[1].every(rows.SETTLE)
+        """Bring every weight up to date, and the counters of all engines to the first one's."""
+        for part in self.parts:
+            part.links[1].every(rows.SETTLE)
+        for part in self.parts[1:]:
+            for k, (g, mine) in enumerate(zip(self.groups, part.groups, strict=True)):
+                # Each has counted every row, but only its own synapses.
+                first = rows.N_ARRIVALS if k in self.drizzled else rows.N_ARRIVALS + 1
+                g.count[first:] += mine.count[first:]
+                mine.count[:] = 0
+
+    def put_weights(self, p: BuiltProjection) -> None:
+        """Let kernels see other arrays of weights, or another way to keep them."""
+        for part in self.parts:
+            group = part.groups[p.group]
+            group.w, group.w_kind, group.syn = p.weight, p.w_kind, (p.weight, *group.syn[1:])
+
+
+_LEAST_RECORDED = 65536
+"""Spikes that an engine keeps before they are taken, at least."""
 
 
 def _spread(value: Any, n: int) -> np.ndarray:
@@ -186,8 +249,10 @@ def _block(
     names = sorted(model.states("cell"), key=lambda s: s != getattr(model, "potential", None))
     span = {"g0": g0, "g1": g0 + n}
     own = {"fields": _fields(names), "states": states}
+    if grid is not None:
+        span |= {"lo": 0, "hi": n}
     if isinstance(model, GivenSpikes):
-        return Struct(kind=cells.GIVEN, **span, **own)
+        return Struct(kind=cells.GIVEN if grid is None else stepped.GRID_GIVEN, **span, **own)
     if isinstance(model, Source):
         return Struct(
             kind=cells.SOURCE if grid is None else stepped.GRID_SOURCE,
@@ -309,7 +374,7 @@ def read_state(block: Struct, variable: str, names: list[str], t: float, w0: flo
     return np.array(out)
 
 
-def _queues(capacity: int, n_rec: int) -> dict[str, np.ndarray]:
+def _queues(capacity: int) -> dict[str, np.ndarray]:
     """The engine's queues that may have to grow."""
 
     def times(n: int) -> np.ndarray:
@@ -324,8 +389,11 @@ def _queues(capacity: int, n_rec: int) -> dict[str, np.ndarray]:
         "cur_t": times(capacity), "cur_r": ids(capacity), "side_t": times(capacity), "side_r": ids(capacity),
         "src_t": times(capacity), "src_i": ids(capacity), "tmp_t": times(capacity), "tmp_i": ids(capacity),
         "pending_r": ids(capacity), "due": ids(capacity), "buckets": np.zeros(capacity + 2, np.int64),
-        "rec_t": times(n_rec), "rec_i": ids(n_rec),
     }  # fmt: skip
+
+
+QUEUES = tuple(_queues(1))
+"""Names of the engine's queues that may have to grow."""
 
 
 def build(
@@ -430,7 +498,6 @@ def build(
             )
     given_t = np.concatenate([g[0] for g in given]) if given else np.zeros(0)
     given_i = np.concatenate([g[1] for g in given]).astype(np.int32) if given else np.zeros(0, np.int32)
-    by_time = np.lexsort((given_i, given_t))
 
     if grid is not None:
         window = grid.dt
@@ -448,6 +515,11 @@ def build(
     if grid is not None:
         # As Brian2 finds the step of a time: a little slack for products like 3 * 0.1 ms.
         given_t = np.floor(given_t / grid.dt + 1e-3)
+    by_time = np.lexsort((given_i, given_t))
+    # No more neurons fire in a tick than these: sources may fire twice, given spikes as often as they are given.
+    room, most_given = 2 * total + 1024, int(np.unique(given_t, return_counts=True)[1].max(initial=0))
+    n_rec = max(_LEAST_RECORDED, 4 * total + 2048) + most_given
+    spikes = np.zeros((1, n_rec), np.int32)
     branches = np.bincount(gid, minlength=total) if gid.size else np.zeros(total, int)
     plastic = [
         [built.group for built in projections.values() if built.projection.target is p and _learns(built.rule)]
@@ -481,30 +553,27 @@ def build(
         open_tmp_t=np.zeros(total), open_tmp_i=np.zeros(total, np.int32), open_buckets=np.zeros(total + 2, np.int64),
         rel_t=np.zeros(total + 1), rel_i=np.zeros(total + 1, np.int32),
         rest_t=np.zeros(total + 1), rest_i=np.zeros(total + 1, np.int32),
-        tick=0, bad=-1, n_fired=0, fired=np.zeros(2 * total + 1024, np.int32),
+        tick=0, sent=0, bad=-1, n_fired=0, room=room, fired=np.zeros(room + most_given, np.int32),
+        part=0, n_parts=1, ahead=0, spikes=spikes, rec_i=spikes[0], rec_t=np.zeros(n_rec),
+        ends=np.zeros((1, 8), np.int64), published=np.zeros(APART, np.int64), merging=np.zeros(1, np.int64),
         due_ptr=np.zeros(len(groups) + 1, np.int64),
-        **_queues(capacity, max(65536, 4 * total + 2048)),
+        **_queues(capacity),
     )  # fmt: skip
     began = time.perf_counter()
-    links = (
-        Links([(cells.BLOCKS | stepped.BLOCKS | ring.BLOCKS)[b.kind.name] for b in blocks], blocks, engine),
-        Links([ring.ring_group if g.kind is ring.RING else rows.group for g in groups], groups, engine),
-    )
-    engine.block_kernels, engine.blocks = links[0].kernels, links[0].structs
-    engine.group_kernels, engine.groups = links[1].kernels, links[1].structs
+    part = Part.of(engine, blocks, groups)
     compile_s = time.perf_counter() - began
-    return Built(network, engine, grid, blocks, groups, links, offset, projections, compile_s)
+    drizzled = {projections[p.name].group for p in drizzles.values()}
+    return Built(network, grid, [part], offset, projections, drizzled, compile_s)
 
 
 def _learns(rule: Rule) -> bool:
     return rule.overrides("on_post") or rule.overrides("post_spike")
 
 
-def grow(built: Built) -> None:
-    """Double the engine's queues after it has asked for room."""
-    e = built.engine
+def grow(e: Struct) -> None:
+    """Double an engine's queues after it has asked for room."""
     size = e.pool_t.size
-    for name, larger in _queues(2 * size, e.rec_t.size).items():
+    for name, larger in _queues(2 * size).items():
         old = getattr(e, name)
         larger[: old.size] = old
         setattr(e, name, larger)

@@ -142,6 +142,8 @@ def drizzle_block(
         kind=stepped.DRIZZLE,
         g0=g0,
         g1=g0 + len(source),
+        lo=0,
+        hi=len(source),
         fields=Fields(),
         states=(),
         target=target,

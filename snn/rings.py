@@ -101,6 +101,8 @@ def ring_group(built: BuiltProjection, ring_: Struct, r0: int) -> Struct:
         kind=ring.RING,
         r0=r0,
         r1=r0,
+        part=0,
+        n_parts=1,
         ptr=built.ptr,
         tgt=built.target,
         ticks=built.ticks,

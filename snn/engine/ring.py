@@ -12,7 +12,7 @@ from __future__ import annotations
 from .dispatch import Kind
 from .jit import entry, inlined
 from .prefetch import prefetch
-from .rows import BY_SYNAPSE, N_ARRIVALS, N_EVENTS, row_weight
+from .rows import BY_SYNAPSE, N_ARRIVALS, N_EVENTS, row_begin, row_end, row_weight
 from .stepped import OWN, RAIN, receive
 from .types import view
 
@@ -26,7 +26,7 @@ _AHEAD = 32
 @inlined
 def _spread(g, row, tick):
     """Add the weights of a row to the sums of the ticks in which they are due."""
-    lo, hi = g.ptr[row], g.ptr[row + 1]
+    lo, hi = row_begin(g, row), row_end(g, row)
     size, sums = g.size, g.sums
     begin, end = (tick % g.n_slots) * size, g.n_slots * size
     tgt, ticks = g.tgt[lo:hi], g.ticks[lo:hi]
@@ -62,7 +62,7 @@ def ring(b, e, op, j, t):
         until, own = b.target.until, b.target.input == OWN
         first = (tick % b.n_slots) * b.size
         sums = b.sums[first : first + b.size]
-        for k in range(sums.size):
+        for k in range(b.target.lo, b.target.hi):
             receive(model, view(fields, states, k, ()), k, port, sums[k], own and until[k] > tick)
             sums[k] = 0.0
     return 0.0
