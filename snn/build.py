@@ -556,7 +556,7 @@ def build(
         tick=0, sent=0, bad=-1, n_fired=0, room=room, fired=np.zeros(room + most_given, np.int32),
         part=0, n_parts=1, ahead=0, spikes=spikes, rec_i=spikes[0], rec_t=np.zeros(n_rec),
         ends=np.zeros((1, 8), np.int64), published=np.zeros(APART, np.int64), merging=np.zeros(1, np.int64),
-        due_ptr=np.zeros(len(groups) + 1, np.int64),
+        due_ptr=np.zeros(len(groups) + 1, np.int64), due_end=0,
         **_queues(capacity),
     )  # fmt: skip
     began = time.perf_counter()

@@ -21,7 +21,7 @@ from .exact import DONE, FLUSH, GROW, every_block, group_of, learn_post
 from .heap import sort_numbers
 from .jit import entry, kernel
 from .ring import SPREAD
-from .rows import ARRIVE, LEARN
+from .rows import LEARN, RUN
 from .stepped import RAIN, SETBACK, STEP
 from .struct import invoke
 from .sync import publish, published
@@ -33,7 +33,7 @@ BROKEN, WAIT = 4.0, 5.0
 BEGIN, PUBLISH, SEND = range(3)
 # Words between those that two engines write, so that these are in cache lines of their own.
 APART = 16
-_SPINS = 5000
+_SPINS = 20000
 
 
 @kernel
@@ -142,18 +142,17 @@ def _collect(e):
     for g in range(e.n_groups):
         sort_numbers(e.due, first, e.due_ptr[g])
         first = e.due_ptr[g]
-    return n
 
 
 @kernel
-def _deliver(e, n, op, t):
-    """Let every row that is due deliver, or learn."""
+def _deliver(e, op, t):
+    """Let all rows that are due deliver, or learn."""
     first = 0
     for g in range(e.n_groups):
-        r0 = e.group_r1[g - 1] if g > 0 else 0
-        for m in range(first, e.due_ptr[g]):
-            invoke(e.group_kernels[g], e.groups[g], e, op, e.due[m] - r0, t)
-        first = e.due_ptr[g]
+        e.due_end = e.due_ptr[g]
+        if e.due_end > first:
+            invoke(e.group_kernels[g], e.groups[g], e, op, first, t)
+        first = e.due_end
 
 
 @entry
@@ -176,14 +175,14 @@ def advance_grid(e, engine, op, last, stop):
         if why != DONE:
             return why
         every_block(e, RAIN, 0)
-        n = _collect(e)
-        _deliver(e, n, ARRIVE, t)
+        _collect(e)
+        _deliver(e, RUN, t)
         if e.post_first == 0:
-            _deliver(e, n, LEARN, t)
+            _deliver(e, LEARN, t)
         for k in range(e.n_fired):
             learn_post(e, e.fired[k], t)
         if e.post_first:
-            _deliver(e, n, LEARN, t)
+            _deliver(e, LEARN, t)
         every_block(e, SETBACK, 0)
         e.phase = BEGIN
         e.tick += 1

@@ -553,8 +553,7 @@ def _look_ahead(g, later, soon):
             prefetch(g.w, lo)
 
 
-@inlined
-def _run(g, e, first, limit):
+def _run_exact(b, g, e, first, limit):
     """Serve the arrivals of this window from number `first` on, while they are this group's and nothing else is due."""
     r0, r1 = g.r0, g.r1
     cur_t, cur_r = e.cur_t, e.cur_r
@@ -572,6 +571,44 @@ def _run(g, e, first, limit):
             _learn(g, r - r0, t, e)
         k += 1
     e.i_cur = k
+
+
+def _run_grid(b, g, e, first, t):
+    """Serve the arrivals of this tick from number `first` to the group's last."""
+    due, last = e.due, e.due_end
+    for k in range(first, last):
+        if k + 3 < last:
+            _look_ahead(g, due[min(k + 6, last - 1)], due[k + 3])
+        _arrive(g, due[k] - g.r0, t, e)
+
+
+_run = by_kind(one=_run_exact, three=_run_exact, many=_run_exact, closed=_run_exact, grid=_run_grid)
+
+
+def _arrive_exact(b, g, lr, t, e):
+    _arrive(g, lr, t, e)
+
+
+def _never_asked(b, g, lr, t, e):
+    pass
+
+
+_arrive_alone = by_kind(
+    one=_arrive_exact, three=_arrive_exact, many=_arrive_exact, closed=_arrive_exact, grid=_never_asked
+)
+
+
+def _learn_exact(b, g, lr, t, e):
+    _learn(g, lr, t, e)
+
+
+def _learn_grid(b, g, first, t, e):
+    due = e.due
+    for k in range(first, e.due_end):
+        _learn(g, due[k] - g.r0, t, e)
+
+
+_learn_some = by_kind(one=_learn_exact, three=_learn_exact, many=_learn_exact, closed=_learn_exact, grid=_learn_grid)
 
 
 # ------------------------------------------------------------------------------------------------- learning signals
@@ -668,13 +705,16 @@ def _clear(g):
 
 @entry
 def group(g, e, op, i, t):
-    """What the synapses of one projection do; `i` is the first arrival, a row of the group or a target."""
+    """What the synapses of one projection do; `i` is the first arrival, a row of the group or a target.
+
+    On the grid, all rows that are due arrive or learn at once.
+    """
     if op == RUN:
-        _run(g, e, i, t)
+        _run(g.block, g, e, i, t)
     elif op == ARRIVE:
-        _arrive(g, i, t, e)
+        _arrive_alone(g.block, g, i, t, e)
     elif op == LEARN:
-        _learn(g, i, t, e)
+        _learn_some(g.block, g, i, t, e)
     elif op == POST:
         _learn_post(g, i, t)
     elif op == SETTLE:
