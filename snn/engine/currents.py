@@ -23,7 +23,7 @@ INJECT, BEFORE, AFTER = 30, 31, 32
 
 @inlined
 def _write(b, lo, hi, t, dt, tick):
-    """Set the drive of neurons lo to hi to its constant part, or to what an earlier current has set; add the current."""
+    """Set the drive of neurons lo to hi to its constant part, or what an earlier current has set; add the current."""
     drive = b.drive
     for j in range(lo, hi):
         xi = gaussian(b.key[0] + np.uint64(j), tick) if b.noisy else 0.0
