@@ -385,14 +385,14 @@ class BPTT:
         ledger = self._ledger(index.size, counts, learn)
         events = sum(int(n) * size for n, size in zip(counts[:-1], self.sizes[1:], strict=True))
         result = Presentations(
-            out,
-            y[index] if y.size else None,
-            loss,
-            {name: int(n) for name, n in zip(self.names, [*counts[:-1], 0], strict=True)},
-            events,
-            ledger.updates,
-            ledger,
-            time.perf_counter() - began,
+            outputs=out,
+            potentials=out,
+            labels=y[index] if y.size else None,
+            loss=loss,
+            spikes={name: int(n) for name, n in zip(self.names, [*counts[:-1], 0], strict=True)},
+            events=events,
+            ledger=ledger,
+            seconds=time.perf_counter() - began,
         )
         result.neuron_spikes = dict(zip(self.names[1:-1], by_layer, strict=True))  # type: ignore[attr-defined]
         return result

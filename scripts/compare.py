@@ -33,15 +33,17 @@ import numpy as np
 from models.augment import warp
 from models.bptt import BPTT
 from models.classifier import LatencyClassifier
+from models.error_neurons import ErrorNeuronClassifier
 from models.tasks import TASKS, Task, load
-from rules import PATHWAYS, Delta, ThreeFactor
+from rules import PATHWAYS, Delta, ErrorNeurons, ThreeFactor
 from snn import SnnError
 from snn.errors import ParameterError
 from snn.progress import Progress, progress
 
 SETTINGS = Path(__file__).with_name("settings.toml")
-PARTS = ("net", "rule", "readout", "credit", "bptt", "vary")
-CONTROL, BASELINE = "frozen", "bptt"
+PARTS = ("net", "rule", "readout", "credit", "bptt", "erbp", "erbp_rule", "erbp_readout", "vary")
+CONTROL, BASELINE, SPIKES_ALONE = "frozen", "bptt", "erbp"
+RULES = (*PATHWAYS, SPIKES_ALONE, BASELINE)
 # Spikes of a hidden neuron in one sample, mean over all: above the first a run is reported, above the second ended.
 MANY, TOO_MANY = 10.0, 100.0
 PROBED = 500  # samples that a layer is watched on for silent neurons
@@ -100,6 +102,12 @@ def network(rule: str, task: Task, settings: dict[str, Any], seed: int) -> Any:
         own = dict(settings["bptt"])
         own["steps"] = round(own.get("steps", 40) * net["duration"] / duration)
         return BPTT(sizes, seed=seed, **net, **own)
+    if rule == SPIKES_ALONE:
+        # Its readout fires, so that the scale of a readout that sums says nothing about its weights.
+        own = {key: value for key, value in settings["net"].items() if key != "w_out"} | settings["erbp"]
+        own["duration"] = own.get("duration", 0.05) + task.feedback_delay
+        rules = ErrorNeurons(**settings["erbp_rule"]), ErrorNeurons(**settings["erbp_readout"])
+        return ErrorNeuronClassifier(sizes, *rules, seed=seed, **own)
     credit = None
     if rule != CONTROL:
         own = dict(settings["credit"])
@@ -203,7 +211,11 @@ def faults(net: Any, task: Task, judged: Any) -> list[str]:
 
 def row(task: Task, rule: str, settings: dict[str, Any], runs: list[dict[str, Any]]) -> dict[str, Any]:
     """One line of the table: means over seeds; nan where every run failed."""
-    names = {CONTROL: ("frozen", "none"), BASELINE: ("BPTT", "backprop")}
+    names = {
+        CONTROL: ("frozen", "none"),
+        BASELINE: ("BPTT", "backprop"),
+        SPIKES_ALONE: ("error neurons", "spikes"),
+    }
     accuracy = np.array([r["accuracy"] for r in runs])
 
     def mean(key: str) -> float:
@@ -276,7 +288,7 @@ def draw(rows: list[dict[str, Any]], path: Path) -> None:
 
     fig, axes = plt.subplots(1, 2, figsize=(11, 4.5), sharey=True, layout="constrained")
     for k, r in enumerate(rows):
-        name = r["rule"] if r["rule"] in ("frozen", "BPTT") else r["credit"]
+        name = r["credit"] if r["rule"] == "three-factor" else r["rule"]
         for ax, key in zip(axes, ("valid", "online"), strict=True):
             # Runs that were ended have shorter curves.
             length = min((len(curve) for curve in r[key]), default=0)
@@ -304,10 +316,10 @@ def draw(rows: list[dict[str, Any]], path: Path) -> None:
 def jobs_of(args: argparse.Namespace, task: Task, book: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
     """(rule, settings) of each row, control and baseline included."""
     plain = args.task.partition(":")[0]
-    named = list(PATHWAYS) if args.rules == ["all"] else list(args.rules)
-    unknown = [rule for rule in named if rule not in (*PATHWAYS, CONTROL, BASELINE)]
+    named = [*PATHWAYS, SPIKES_ALONE] if args.rules == ["all"] else list(args.rules)
+    unknown = [rule for rule in named if rule not in RULES]
     if unknown:
-        raise ParameterError(f"--rules: there is no {unknown[0]!r}; there are: all, {', '.join(PATHWAYS)}, {BASELINE}.")
+        raise ParameterError(f"--rules: there is no {unknown[0]!r}; there are: all, {', '.join(RULES)}.")
     local = [rule for rule in named if rule not in (CONTROL, BASELINE)]
     # While settings are being tuned, only what is asked for.
     order = named if args.tune else [CONTROL, *local, BASELINE]
@@ -365,7 +377,7 @@ def compare(args: argparse.Namespace) -> list[dict[str, Any]]:
 def parser() -> argparse.ArgumentParser:
     made = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     made.add_argument("--task", required=True, help=f"one of {', '.join(TASKS)}; options follow it: randman:classes=5")
-    made.add_argument("--rules", nargs="+", default=["symmetric", "dfa"], help=f"all, or of: {', '.join(PATHWAYS)}")
+    made.add_argument("--rules", nargs="+", default=["symmetric", "dfa"], help=f"all, or of: {', '.join(RULES)}")
     made.add_argument("--hidden", nargs="+", help="networks: hidden layers of each, such as 100 500 500-500")
     made.add_argument("--seeds", type=int, default=3, help="networks for each row (default 3), seeds 0, 1, ...")
     made.add_argument("--epochs", type=int, help="passes over the training samples, in place of the settings'")

@@ -38,8 +38,9 @@ from typing import Any
 
 import numpy as np
 
-from .build import Built, BuiltProjection, NoRule, resolve_rule
+from .build import Built, resolve_rule
 from .engine import present, rows
+from .layout import BuiltProjection, NoRule
 from .ledger import Ledger, joined
 from .network import CreditLink, Population
 from .plugin import Model, Rule

@@ -7,27 +7,27 @@ import sys
 import time
 import traceback
 from collections.abc import Collection
+from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
-from .connect import OneToOne, Synapses, expand
+from .connect import expand
 from .current import Switch, current_structs, driven
-from .engine import cells, currents, rows, stepped
+from .engine import cells, currents, ring, rows, stepped
+from .engine.grid import APART
 from .engine.jit import bind
-from .engine.rng import poisson_table
 from .engine.struct import Links, Struct, table
 from .engine.types import Fields, View, at
-from .errors import NetworkError, ParameterError, PluginError
-from .network import Network, Population, Projection
+from .errors import NetworkError, PluginError
+from .grid import Grid, drizzle_block, drizzles_of, grid_block
+from .layout import BuiltProjection, NoRule, cut_rows, group_struct
+from .network import Network, Population
 from .plugin import Credit, Current, GivenSpikes, Model, Plugin, Rule, Source
 from .random import Distribution, Streams
+from .rings import make_rings, ring_group, ring_rows
 from .stability import check_step
-
-
-class NoRule(Rule):
-    """Stands for "no plasticity": it has no hooks, so the engine compiles none."""
 
 
 def resolve_rule(rule: Rule, model: Model) -> Rule:
@@ -136,54 +136,28 @@ def dry_run(plugin: Plugin) -> None:
         _call(at(plugin, 0) if plugin.per_neuron() else plugin, "value", _record(plugin, "cell"), 0.0, 1e-4, 0.5)
 
 
+_KERNELS = cells.BLOCKS | stepped.BLOCKS | ring.BLOCKS | currents.BLOCKS
+
+
 @dataclass
-class BuiltProjection:
-    """Where a projection's synapses are: its group, and the order in which the user sees them."""
+class Part:
+    """An engine and its structs: all of a network, or a part of the neurons of every block."""
 
-    projection: Projection
-    rule: Rule
-    group: int
-    row_source: np.ndarray
-    ptr: np.ndarray
-    target: np.ndarray
-    """Of every synapse in the engine's order; empty where dense."""
-    weight: np.ndarray
-    """One for the projection, one for each row or one for each synapse: as `w_kind` says."""
-    w_kind: int
-    order: np.ndarray | None
-    """weights()[order] is the engine's order; None where both agree."""
-    dense: bool
+    engine: Struct
+    blocks: list[Struct]
+    groups: list[Struct]
+    links: tuple[Links, ...]
 
-    @property
-    def n_synapses(self) -> int:
-        return int(self.ptr[-1])
-
-    def _as_declared(self, values: np.ndarray) -> np.ndarray:
-        if self.order is None:
-            return values
-        out = np.empty_like(values)
-        out[self.order] = values
-        return out
-
-    def sources_targets(self) -> tuple[np.ndarray, np.ndarray]:
-        """Source and target of every synapse in the user's order, sorted by (source, target)."""
-        if self.dense:
-            n_pre, n_post = len(self.projection.source), len(self.projection.target)
-            return np.repeat(np.arange(n_pre), n_post), np.tile(np.arange(n_post), n_pre)
-        source = np.repeat(self.row_source, np.diff(self.ptr))
-        return self._as_declared(source), self._as_declared(self.target.astype(np.int64))
-
-    def by_synapse(self) -> np.ndarray:
-        """The weight of every synapse in the engine's order; a view where that is how they are kept."""
-        if self.w_kind == rows.BY_SYNAPSE:
-            return self.weight
-        if self.w_kind == rows.BY_ROW:
-            return np.repeat(self.weight, np.diff(self.ptr))
-        return np.full(self.n_synapses, self.weight[0])
-
-    def weights(self) -> np.ndarray:
-        """A copy of the weights in the user's order, float64 (n_synapses,)."""
-        return self._as_declared(self.by_synapse().astype(float))
+    @classmethod
+    def of(cls, engine: Struct, blocks: list[Struct], groups: list[Struct]) -> Part:
+        """Let an engine know its structs."""
+        links = (
+            Links([_KERNELS[b.kind.name] for b in blocks], blocks, engine),
+            Links([ring.ring_group if g.kind is ring.RING else rows.group for g in groups], groups, engine),
+        )
+        engine.block_kernels, engine.blocks = links[0].kernels, links[0].structs
+        engine.group_kernels, engine.groups = links[1].kernels, links[1].structs
+        return cls(engine, blocks, groups, links)
 
 
 @dataclass
@@ -211,13 +185,13 @@ class Built:
     """Everything the kernels read and write."""
 
     network: Network
-    engine: Struct
     grid: Grid | None
-    blocks: list[Struct]
-    groups: list[Struct]
-    links: tuple[Links, ...]
+    parts: list[Part]
+    """Engines that share the network; the first one stands for all where they are alike, as its clock does."""
     offset: dict[str, int]
     projections: dict[str, BuiltProjection]
+    drizzled: set[int]
+    """Groups whose arrivals are drawn as numbers."""
     currents: list[Struct]
     switch: Switch | None
     """Changes injected currents on the exact engine."""
@@ -225,24 +199,66 @@ class Built:
     """Time that kernels have taken to compile, or to be read from disk."""
     pathways: dict[str, Pathway] = field(default_factory=dict)
     """What credit links have learned, by name; made when learning begins."""
+    pool: Executor | None = None
+    """Threads on which several engines run, from the first run on."""
     _bound: dict[Any, Any] = field(default_factory=dict)
 
-    def call(self, entry: Any, *arguments: Any) -> Any:
-        """Run a compiled entry on this network's engine; argument types must be the same at each call."""
+    @property
+    def engine(self) -> Struct:
+        return self.parts[0].engine
+
+    @property
+    def blocks(self) -> list[Struct]:
+        return self.parts[0].blocks
+
+    @property
+    def groups(self) -> list[Struct]:
+        return self.parts[0].groups
+
+    @property
+    def links(self) -> tuple[Links, ...]:
+        return self.parts[0].links
+
+    def bound(self, entry: Any, *arguments: Any) -> Any:
+        """A compiled entry for this network's engines; argument types must be the same at each call."""
         if entry not in self._bound:
             began = time.perf_counter()
             self._bound[entry] = bind(entry, self.engine, *arguments)
             self.compile_s += time.perf_counter() - began
-        return self._bound[entry](self.engine, *arguments)
+        return self._bound[entry]
+
+    def call(self, entry: Any, *arguments: Any) -> Any:
+        """Run a compiled entry on this network's first engine."""
+        return self.bound(entry, *arguments)(self.engine, *arguments)
 
     def refresh(self) -> None:
         """Let kernels see what has been changed in rules and models."""
-        for struct in (*self.blocks, *self.groups, *self.currents):
+        for part in self.parts:
+            for struct in (*part.blocks, *part.groups):
+                struct.refresh()
+        for struct in self.currents:
             struct.refresh()
 
     def settle(self) -> None:
-        """Bring every weight up to date."""
-        self.links[1].every(rows.SETTLE)
+        """Bring every weight up to date, and the counters of all engines to the first one's."""
+        for part in self.parts:
+            part.links[1].every(rows.SETTLE)
+        for part in self.parts[1:]:
+            for k, (g, mine) in enumerate(zip(self.groups, part.groups, strict=True)):
+                # Each has counted every row, but only its own synapses.
+                first = rows.N_ARRIVALS if k in self.drizzled else rows.N_ARRIVALS + 1
+                g.count[first:] += mine.count[first:]
+                mine.count[:] = 0
+
+    def put_weights(self, p: BuiltProjection) -> None:
+        """Let kernels see other arrays of weights, or another way to keep them."""
+        for part in self.parts:
+            group = part.groups[p.group]
+            group.w, group.w_kind, group.syn = p.weight, p.w_kind, (p.weight, *group.syn[1:])
+
+
+_LEAST_RECORDED = 65536
+"""Spikes that an engine keeps before they are taken, at least."""
 
 
 def _spread(value: Any, n: int) -> np.ndarray:
@@ -268,118 +284,6 @@ def _fields(names: list[str]) -> Fields:
     return Fields(*((name, -1) for name in names))
 
 
-@dataclass(frozen=True)
-class Grid:
-    """Time steps for the grid engine.
-
-    Parameters
-    ----------
-    dt : float, s
-    round_delays : bool
-        True accepts delays and refractory times that are no multiples of dt, and rounds them to the nearest.
-    """
-
-    dt: float
-    round_delays: bool = False
-
-    def ticks(self, where: str, times: Any) -> np.ndarray:
-        """Times as whole numbers of steps (float64)."""
-        ticks = np.asarray(times, float) / self.dt
-        nearest = np.rint(ticks)
-        off = np.abs(ticks - nearest) > 1e-6 * np.maximum(1.0, ticks)
-        if off.any() and not self.round_delays:
-            bad, near = np.atleast_1d(ticks)[np.atleast_1d(off)][0], np.atleast_1d(nearest)[np.atleast_1d(off)][0]
-            raise ParameterError(
-                f"{where} of {bad * self.dt:g} s is {bad:g} time steps of {self.dt:g} s; the nearest is "
-                f"{near * self.dt:g} s. Choose dt to divide it, or give Simulator(..., round_delays=True)."
-            )
-        return nearest
-
-
-def choose_engine(network: Network, engine: str, dt: float | None) -> tuple[str, str]:
-    """The engine that runs a network, and why.
-
-    Raises
-    ------
-    ParameterError, NetworkError
-        For an unknown engine, or the exact engine with a model that has no closed form.
-    """
-    if engine not in ("auto", "exact", "grid"):
-        raise ParameterError(f"Simulator.engine is {engine!r}; give 'auto', 'exact' or 'grid'.")
-    if engine == "grid":
-        return "grid", "asked for"
-    open_form = [
-        f"{type(p.model).__name__} of population {name!r}"
-        for name, p in network.populations.items()
-        if isinstance(p.model, Model) and not hasattr(p.model, "time_to_threshold")
-    ]
-    restless = [
-        f"{type(i.current).__name__} into population {i.population.name!r}"
-        for i in network.currents
-        if not hasattr(i.current, "next_change")
-    ]
-    why = [f"{what} has no closed form" for what in open_form] + [f"{what} changes all the time" for what in restless]
-    if why and engine == "exact":
-        raise NetworkError(f"{why[0]}, which the exact engine cannot follow. Use engine='grid'.")
-    if why:
-        return "grid", why[0]
-    if engine == "auto" and dt is not None:
-        return "grid", "a time step was given"
-    if dt is not None:
-        raise ParameterError("Simulator.dt is for the grid engine; leave it out, or give engine='grid'.")
-    return "exact", "asked for" if engine == "exact" else "every model has a closed form"
-
-
-def _drizzles(network: Network, recorded: Collection[str]) -> dict[str, Projection]:
-    """Poisson populations that need no spikes: each cell drives one other by a static synapse, all of one weight.
-
-    Their arrivals are drawn as one number for each target and tick.
-    """
-    found = {}
-    for name, population in network.populations.items():
-        out = [p for p in network.projections.values() if p.source is population]
-        if (
-            getattr(population.model, "is_poisson", False)
-            and name not in recorded
-            and len(out) == 1
-            and isinstance(out[0].connector, OneToOne)
-            and out[0].rule is None
-            and isinstance(out[0].weight, float)
-            and population.model.start == 0.0  # type: ignore[union-attr]
-        ):
-            found[name] = out[0]
-    return found
-
-
-def _grid_block(population: Population, common: dict[str, Any], streams: Streams, grid: Grid) -> Struct:
-    model, n = population.model, len(population)
-    assert isinstance(model, Model)
-    t_ref = getattr(model, model.refractory) if model.refractory else 0.0
-    ticks = grid.ticks(f"{type(model).__name__}.{model.refractory} of population {population.name!r}:", t_ref)
-    own = type(model).receive_held is not Model.receive_held
-    states = common["states"]
-    if not states:
-        raise NetworkError(f"{type(model).__name__} has no state; declare its potential with state('cell').")
-    return Struct(
-        kind=stepped.GRID,
-        model=model,
-        **common,
-        saved=tuple(s.copy() for s in states),
-        start=tuple(s.copy() for s in states),
-        ref_ticks=np.ascontiguousarray(np.broadcast_to(ticks, (n,)).astype(np.int64)),
-        until=np.zeros(n, np.int64),
-        held=np.zeros(n, np.int32),
-        fired=np.zeros(n, np.int32),
-        n_held=0,
-        n_fired=0,
-        input=stepped.KEPT if model.receives_while_held else stepped.OWN if own else stepped.LOST,
-        threshold=bool(model.threshold),
-        noisy=hasattr(model, "noise"),
-        escapes=hasattr(model, "hazard"),
-        key=np.array([streams.key("noise", population.name)], np.uint64),
-    )
-
-
 def _block(
     population: Population, g0: int, states: tuple[np.ndarray, ...], streams: Streams, grid: Grid | None
 ) -> Struct:
@@ -387,8 +291,10 @@ def _block(
     names = sorted(model.states("cell"), key=lambda s: s != getattr(model, "potential", None))
     span = {"g0": g0, "g1": g0 + n}
     own = {"fields": _fields(names), "states": states}
+    if grid is not None:
+        span |= {"lo": 0, "hi": n}
     if isinstance(model, GivenSpikes):
-        return Struct(kind=cells.GIVEN, **span, **own)
+        return Struct(kind=cells.GIVEN if grid is None else stepped.GRID_GIVEN, **span, **own)
     if isinstance(model, Source):
         return Struct(
             kind=cells.SOURCE if grid is None else stepped.GRID_SOURCE,
@@ -402,7 +308,7 @@ def _block(
             key=np.array([streams.key("source", population.name)], np.uint64),
         )
     if grid is not None:
-        return _grid_block(population, {**span, **own}, streams, grid)
+        return grid_block(population, {**span, **own}, streams, grid)
     assert isinstance(model, Model)
     modes = model.modes()
     if modes is None:
@@ -508,146 +414,7 @@ def read_state(block: Struct, variable: str, names: list[str], t: float, w0: flo
     return np.array(out)
 
 
-def _group(built: BuiltProjection, block: Struct, r0: int, log: int = 4096) -> Struct:
-    projection, rule = built.projection, built.rule
-    n_rows, n_post, n_syn = built.ptr.size - 1, len(projection.target), built.n_synapses
-    dtype = np.dtype(projection.dtype)
-    plastic = not isinstance(rule, NoRule)
-    reads_v = "post.v" in rule.reads
-
-    def decaying(kind: str) -> tuple[Fields, tuple[float, ...], np.ndarray]:
-        fields: list[tuple[str, int]] = []
-        taus: list[float] = []
-        every: list[float] = []
-        for name, st in rule.states(kind).items():
-            tau = float(getattr(rule, st.decay)) if st.decay else math.inf
-            fields.append((name, len(taus) if st.decay else -1))
-            taus += [tau] if st.decay else []
-            every.append(tau)
-        return Fields(*fields), tuple(taus), np.array(every, float)
-
-    f_pre, taus_pre, every_pre = decaying("pre")
-    f_post, taus_post, every_post = decaying("post")
-    # Potentials of the targets, and the stack on which a row sorts the log: at most one entry for each logged spike.
-    v = np.zeros(max(n_post, log + 1) if plastic else 1)
-    if reads_v:
-        f_post = Fields(*f_post.fields, ("v", -1))
-        every_post = np.append(every_post, math.inf)
-    syn, pre, post = rule.states("syn"), rule.states("pre"), rule.states("post")
-    size = (n_rows, n_post, n_syn) if plastic else (0, 0, 0)
-    n_log = log if plastic else 1
-    return Struct(
-        kind=rows.DENSE if built.dense else rows.SPARSE,
-        rule=rule,
-        block=block,
-        port=projection.target.model.ports.index(projection.port),  # type: ignore[union-attr]
-        r0=r0,
-        r1=r0 + n_rows,
-        ptr=built.ptr,
-        tgt=built.target,
-        w=built.weight,
-        w_kind=built.w_kind,
-        f_syn=Fields(("w", -1), *((name, -1) for name in syn)),
-        syn=(built.weight, *(np.full(size[2], st.init, dtype) for st in syn.values())),
-        f_pre=f_pre,
-        pre=tuple(np.full(size[0], st.init) for st in pre.values()),
-        f_post=f_post,
-        post=(*(np.full(size[1], st.init) for st in post.values()), *((v,) if reads_v else ())),
-        taus_pre=taus_pre,
-        taus_post=taus_post,
-        every_pre=every_pre,
-        every_post=every_post,
-        init_pre=np.array([st.init for st in pre.values()]),
-        init_post=np.array([st.init for st in post.values()] + [0.0] * reads_v),
-        tau_min=min([math.inf, *taus_pre, *taus_post]),
-        t0=0.0,
-        reads_v=reads_v,
-        v=v,
-        log_n=0,
-        log_t=np.zeros(n_log),
-        log_j=np.zeros(n_log, np.int32),
-        log_prev=np.zeros(n_log, np.int32),
-        log_g=np.zeros((n_log, max(1, len(taus_pre)))),
-        log_post=tuple(np.zeros(log) for _ in post),
-        f_log=_fields(list(post)),
-        last=np.full(size[1], -1, np.int32),
-        cursor=np.zeros(size[0], np.int32),
-        active=np.zeros(size[0], np.uint8),
-        active_rows=np.zeros(size[0], np.int32),
-        n_active=0,
-        count=np.zeros(6, np.int64),
-        signal=np.zeros(n_post if rule.needs_signal else 0),
-        delta=np.zeros(0),
-    )
-
-
-def _compact(weight: np.ndarray, ptr: np.ndarray) -> tuple[np.ndarray, int]:
-    """Weights that never change, kept once for the projection or for each row where that says it all."""
-    changes = np.flatnonzero(weight[1:] != weight[:-1]) + 1
-    if changes.size == 0 and weight.size:
-        return weight[:1].copy(), rows.ALIKE
-    if weight.size >= 4 * ptr.size and changes.size < ptr.size and np.isin(changes, ptr).all():
-        return np.append(weight, weight[:1])[ptr[:-1]], rows.BY_ROW
-    return weight, rows.BY_SYNAPSE
-
-
-def _rows(
-    projection: Projection, synapses: Synapses, rule: Rule, grid: Grid | None
-) -> tuple[BuiltProjection, np.ndarray, np.ndarray]:
-    """Cut a projection into rows; returns it with each row's delay and the number of the first row of each source.
-
-    Delays are in seconds, or in ticks of the grid.
-    """
-    if grid is not None:
-        ticks = grid.ticks(f"The delay of projection {projection.name!r}", synapses.delay)
-        synapses.delay = float(ticks) if isinstance(synapses.delay, float) else ticks
-    n_pre, n_post = len(projection.source), len(projection.target)
-    dtype = np.dtype(projection.dtype)
-    order = None
-    dense = synapses.dense and isinstance(synapses.delay, float)
-    n_syn = n_pre * n_post if synapses.dense else synapses.target.size
-    plastic = not isinstance(rule, NoRule)
-    if isinstance(synapses.weight, np.ndarray):
-        weight, w_kind = np.ascontiguousarray(synapses.weight, dtype), rows.BY_SYNAPSE
-    elif plastic:
-        weight, w_kind = np.full(n_syn, synapses.weight, dtype), rows.BY_SYNAPSE
-    else:
-        weight, w_kind = np.array([synapses.weight], dtype), rows.ALIKE
-    if dense:
-        ptr = np.arange(n_pre + 1, dtype=np.int64) * n_post
-        delay = np.full(n_pre, synapses.delay)
-        row_source = np.arange(n_pre)
-        target = np.zeros(0, np.uint32)
-    else:
-        if synapses.dense or synapses.ptr is None:
-            fan_out = np.full(n_pre, n_post) if synapses.dense else np.bincount(synapses.source, minlength=n_pre)
-        else:
-            fan_out = np.diff(synapses.ptr)
-        target = np.tile(np.arange(n_post, dtype=np.uint32), n_pre) if synapses.dense else synapses.target
-        if isinstance(synapses.delay, float):
-            # Sources without synapses have no row: their spikes have nowhere to arrive.
-            row_source = np.flatnonzero(fan_out)
-            ptr = np.r_[0, np.cumsum(fan_out[row_source])]
-            delay = np.full(row_source.size, synapses.delay)
-        else:
-            source = np.repeat(np.arange(n_pre, dtype=np.int32), fan_out)
-            order = np.lexsort((target, synapses.delay, source))
-            target, delays = target[order], synapses.delay[order]
-            starts = np.r_[True, (np.diff(source) != 0) | (np.diff(delays) != 0)] if n_syn else np.zeros(0, bool)
-            new = np.flatnonzero(starts)
-            ptr = np.r_[new, n_syn].astype(np.int64)
-            delay, row_source = delays[new], source[new].astype(np.int64)
-            if w_kind == rows.BY_SYNAPSE:
-                weight = weight[order]
-        target = np.ascontiguousarray(target).view(np.uint32)
-        if not plastic and w_kind == rows.BY_SYNAPSE:
-            weight, w_kind = _compact(weight, ptr)
-    built = BuiltProjection(projection, rule, -1, row_source, ptr, target, weight, w_kind, order, dense)
-    first = np.searchsorted(row_source, np.arange(n_pre + 1)).astype(np.int64)
-    return built, delay, first
-
-
-def _queues(capacity: int, n_rec: int) -> dict[str, np.ndarray]:
+def _queues(capacity: int) -> dict[str, np.ndarray]:
     """The engine's queues that may have to grow."""
 
     def times(n: int) -> np.ndarray:
@@ -662,8 +429,11 @@ def _queues(capacity: int, n_rec: int) -> dict[str, np.ndarray]:
         "cur_t": times(capacity), "cur_r": ids(capacity), "side_t": times(capacity), "side_r": ids(capacity),
         "src_t": times(capacity), "src_i": ids(capacity), "tmp_t": times(capacity), "tmp_i": ids(capacity),
         "pending_r": ids(capacity), "due": ids(capacity), "buckets": np.zeros(capacity + 2, np.int64),
-        "rec_t": times(n_rec), "rec_i": ids(n_rec),
     }  # fmt: skip
+
+
+QUEUES = tuple(_queues(1))
+"""Names of the engine's queues that may have to grow."""
 
 
 def build(
@@ -701,7 +471,7 @@ def build(
     if total >= 2**31:
         raise NetworkError(f"The network has {total} neurons; ids are 32-bit, so at most {2**31 - 1}.")
     initial = {name: initial_state(p, streams) for name, p in network.populations.items()}
-    drizzles = {} if grid is None else _drizzles(network, recorded)
+    drizzles = {} if grid is None else drizzles_of(network, recorded)
     populations = {name: driven(p) for name, p in network.populations.items()}
     blocks = [
         _block(p, offset[name], tuple(s.copy() for s in initial[name]), streams, grid)
@@ -714,51 +484,49 @@ def build(
         load_state(block, initial[name])
 
     projections: dict[str, BuiltProjection] = {}
-    groups: list[Struct] = []
     delays, spans, r0 = [], [], 0
     for name, projection in network.projections.items():
         rule = NoRule() if projection.rule is None else resolve_rule(projection.rule, projection.target.model)  # type: ignore[arg-type]
         dry_run(rule)
-        built, delay, first = _rows(projection, expand(projection, streams), rule, grid)
-        built.group = len(groups)
-        block = by_name[projection.target.name]
-        if projection.teaches is not None:
-            block = Struct(kind=rows.TEACHING, learner=groups[projections[projection.teaches.name].group])
-        groups.append(_group(built, block, r0))
-        delays.append(delay)
-        spans.append(
-            (offset[projection.source.name] + np.arange(len(projection.source)), r0 + first[:-1], r0 + first[1:])
-        )
-        r0 += delay.size
+        synapses = expand(projection, streams)
+        built = ring_rows(projection, synapses, rule, grid)
+        if built is None:
+            built, delay, first = cut_rows(projection, synapses, rule, grid)
+            gids = offset[projection.source.name] + np.arange(len(projection.source))
+            spans.append((gids, r0 + first[:-1], r0 + first[1:]))
+            delays.append(delay)
+            r0 += delay.size
+        built.group = len(projections)
         projections[name] = built
+    rings = make_rings(list(projections.values()), by_name)
+    groups: list[Struct] = []
+    r0 = 0
+    for p in projections.values():
+        ring_, learner = rings.get(p.end), p.projection.teaches
+        block = by_name[p.end[0]]
+        if learner is not None:
+            kind = rows.TEACHING if grid is None else rows.TEACHING_GRID
+            block = Struct(kind=kind, learner=groups[projections[learner.name].group])
+        groups.append(group_struct(p, block, r0) if p.ticks is None or ring_ is None else ring_group(p, ring_, r0))
+        r0 = groups[-1].r1
+    ringed_from = [
+        [p.group for p in projections.values() if p.projection.source is source and p.ticks is not None]
+        for source in network.populations.values()
+    ]
     for link in network.credits:
         dry_run(link.pathway)
     names = list(network.populations)
     for name, projection in drizzles.items():
         assert grid is not None
-        model: Any = network.populations[name].model
-        mean = np.atleast_1d(np.asarray(model.rate * grid.dt, float)).copy()
-        if mean.max() > 700.0:
-            raise ParameterError(
-                f"Poisson.rate of population {name!r} is {mean.max() / grid.dt:g} Hz, more than 700 spikes in a time "
-                f"step of {grid.dt:g} s. Choose a shorter dt."
-            )
-        cumulated, guide = poisson_table(float(mean[0]))
-        blocks[names.index(name)] = Struct(
-            kind=stepped.DRIZZLE,
-            g0=offset[name],
-            g1=offset[name] + len(projection.source),
-            fields=Fields(),
-            states=(),
-            target=by_name[projection.target.name],
-            port=projection.target.model.ports.index(projection.port),  # type: ignore[union-attr]
-            weight=float(projections[projection.name].weight[0]),
-            mean=mean,
-            cumulated=cumulated,
-            guide=guide,
-            key=np.array([streams.key("source", name)], np.uint64),
-            count=groups[projections[projection.name].group].count,
+        p = projections[projection.name]
+        block, count = by_name[projection.target.name], groups[p.group].count
+        blocks[names.index(name)] = drizzle_block(
+            projection, float(p.weight[0]), offset[name], block, count, streams, grid
         )
+    blocks += rings.values()
+    if grid is not None:
+        # Currents follow the cells in every tick.
+        blocks += injected
 
     row_delay = np.concatenate(delays) if delays else np.zeros(0)
     gid = np.concatenate([s[0] for s in spans]) if spans else np.zeros(0, np.int64)
@@ -782,7 +550,6 @@ def build(
             )
     given_t = np.concatenate([g[0] for g in given]) if given else np.zeros(0)
     given_i = np.concatenate([g[1] for g in given]).astype(np.int32) if given else np.zeros(0, np.int32)
-    by_time = np.lexsort((given_i, given_t))
 
     if grid is not None:
         window = grid.dt
@@ -800,6 +567,11 @@ def build(
     if grid is not None:
         # As Brian2 finds the step of a time: a little slack for products like 3 * 0.1 ms.
         given_t = np.floor(given_t / grid.dt + 1e-3)
+    by_time = np.lexsort((given_i, given_t))
+    # No more neurons fire in a tick than these: sources may fire twice, given spikes as often as they are given.
+    room, most_given = 2 * total + 1024, int(np.unique(given_t, return_counts=True)[1].max(initial=0))
+    n_rec = max(_LEAST_RECORDED, 4 * total + 2048) + most_given
+    spikes = np.zeros((1, n_rec), np.int32)
     branches = np.bincount(gid, minlength=total) if gid.size else np.zeros(total, int)
     plastic = [
         [built.group for built in projections.values() if built.projection.target is p and _learns(built.rule)]
@@ -813,11 +585,13 @@ def build(
         post_first=ties == "post_first", watching=False, frozen=False,
         max_rows=max_rows, max_spans=int(branches.max(initial=0)),
         n_blocks=len(blocks), n_groups=len(groups),
-        block_of=np.repeat(np.arange(len(blocks), dtype=np.int32), [len(p) for p in network.populations.values()]),
+        block_of=np.repeat(np.arange(len(by_name), dtype=np.int32), [len(p) for p in network.populations.values()]),
         block_g0=np.array([b.g0 for b in blocks], np.int64),
         group_r1=np.array([g.r1 for g in groups], np.int64),
         plastic_ptr=np.cumsum([0, *map(len, plastic)]).astype(np.int64),
         plastic=np.array([g for some in plastic for g in some], np.int64),
+        ring_ptr=np.cumsum([0, *map(len, ringed_from)]).astype(np.int64),
+        ring_groups=np.array([g for some in ringed_from for g in some], np.int64),
         block_kernels=table(len(blocks)), blocks=table(len(blocks)),
         group_kernels=table(len(groups)), groups=table(len(groups)),
         row_delay=row_delay, out_ptr=out_ptr,
@@ -831,38 +605,31 @@ def build(
         open_tmp_t=np.zeros(total), open_tmp_i=np.zeros(total, np.int32), open_buckets=np.zeros(total + 2, np.int64),
         rel_t=np.zeros(total + 1), rel_i=np.zeros(total + 1, np.int32),
         rest_t=np.zeros(total + 1), rest_i=np.zeros(total + 1, np.int32),
-        tick=0, bad=-1, n_fired=0, fired=np.zeros(2 * total + 1024, np.int32),
-        due_ptr=np.zeros(len(groups) + 1, np.int64),
-        **_queues(capacity, max(65536, 4 * total + 2048)),
+        tick=0, sent=0, bad=-1, n_fired=0, room=room, fired=np.zeros(room + most_given, np.int32),
+        part=0, n_parts=1, ahead=0, spikes=spikes, rec_i=spikes[0], rec_t=np.zeros(n_rec),
+        ends=np.zeros((1, 8), np.int64), published=np.zeros(APART, np.int64), merging=np.zeros(1, np.int64),
+        due_ptr=np.zeros(len(groups) + 1, np.int64), due_end=0,
+        **_queues(capacity),
     )  # fmt: skip
     began = time.perf_counter()
-    # On the grid currents follow the cells in every tick.
-    alongside = injected if grid else []
-    block_kernels = [(cells.BLOCKS | stepped.BLOCKS)[b.kind.name] for b in blocks]
-    links = (
-        Links([*block_kernels, *[currents.current_block] * len(alongside)], [*blocks, *alongside], engine),
-        Links([rows.group] * len(groups), groups, engine),
-    )
-    engine.block_kernels, engine.blocks = links[0].kernels, links[0].structs
-    engine.group_kernels, engine.groups = links[1].kernels, links[1].structs
-    engine.n_blocks = len(links[0].alive)
+    part = Part.of(engine, blocks, groups)
     switch = None
     if injected and not grid:
         into = dict.fromkeys(i.population.name for i in network.currents)
         switch = Switch(network, engine, [(models[name], by_name[name]) for name in into], injected)
     compile_s = time.perf_counter() - began
-    return Built(network, engine, grid, blocks, groups, links, offset, projections, injected, switch, compile_s)
+    drizzled = {projections[p.name].group for p in drizzles.values()}
+    return Built(network, grid, [part], offset, projections, drizzled, [] if grid else injected, switch, compile_s)
 
 
 def _learns(rule: Rule) -> bool:
     return rule.overrides("on_post") or rule.overrides("post_spike")
 
 
-def grow(built: Built) -> None:
-    """Double the engine's queues after it has asked for room."""
-    e = built.engine
+def grow(e: Struct) -> None:
+    """Double an engine's queues after it has asked for room."""
     size = e.pool_t.size
-    for name, larger in _queues(2 * size, e.rec_t.size).items():
+    for name, larger in _queues(2 * size).items():
         old = getattr(e, name)
         larger[: old.size] = old
         setattr(e, name, larger)

@@ -17,6 +17,7 @@ from .engine.digest import engine_digest
 from .engine.struct import Struct
 from .errors import ExportError, NetworkError
 from .hdf5 import reason
+from .threads import merged, share
 
 if TYPE_CHECKING:
     import h5py
@@ -25,9 +26,10 @@ if TYPE_CHECKING:
 
 # Members that follow from the declarations, or are addresses of this process.
 _FIXED = {
-    "block_of", "block_g0", "group_r1", "plastic_ptr", "plastic", "row_delay", "out_ptr", "out_r0", "out_r1",
-    "given_t", "given_i", "block_kernels", "blocks", "group_kernels", "groups", "ptr", "tgt",
-    "watch_row", "watch_cell", "watching",
+    "block_of", "block_g0", "group_r1", "plastic_ptr", "plastic", "ring_ptr", "ring_groups", "row_delay",
+    "out_ptr", "out_r0", "out_r1", "given_t", "given_i", "block_kernels", "blocks", "group_kernels", "groups",
+    "ptr", "tgt", "ticks", "watch_row", "watch_cell", "watching", "part", "n_parts", "first", "lo", "hi",
+    "sent", "ahead", "spikes", "ends", "published", "merging", "rec_t", "rec_i", "n_rec",
 }  # fmt: skip
 
 
@@ -88,9 +90,10 @@ def save(sim: Simulator, path: Any, overwrite: bool = False) -> None:
                 kept = own.create_group(f"pathways/{name}")
                 for member, value in vars(pathway).items():
                     kept.create_dataset(member, data=value)
+            whole = merged(sim.built)
             for name, struct in _structs(sim).items():
                 group = own.create_group(name)
-                for member, value in _members(struct).items():
+                for member, value in (_members(struct) | whole.get(struct, {})).items():
                     group.create_dataset(member, data=value)
         os.replace(partial, final)
     except (OSError, RuntimeError) as error:
@@ -132,7 +135,9 @@ def restore(sim: Simulator, path: Any) -> None:
         for built in sim.built.projections.values():
             group = sim.built.groups[built.group]
             built.weight, built.w_kind = group.w, group.w_kind
-            group.syn = (group.w, *group.syn[1:])
+            sim.built.put_weights(built)
+    if sim.grid is not None:
+        share(sim.built, sim.threads)
     sim.built.refresh()
 
 

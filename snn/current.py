@@ -40,6 +40,8 @@ def current_structs(network: Network, models: dict[str, Any], streams: Streams, 
             Struct(
                 kind=currents.CURRENT,
                 g0=0,
+                lo=0,
+                hi=n,
                 current=current,
                 first=seen[name] == 1,
                 noisy=current.noisy,

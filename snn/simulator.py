@@ -15,12 +15,13 @@ import numpy as np
 from . import arguments
 from . import progress as meters
 from .account import ledger_of
-from .build import Built, Grid, build, choose_engine, grow, read_state, start
+from .build import Built, build, grow, read_state, start
 from .engine import exact, rows
 from .engine import grid as stepping
 from .engine import present as presenting
 from .engine.struct import Links, Struct
 from .errors import Interrupted, NetworkError, ParameterError, RecordingError, SimulationError
+from .grid import Grid, choose_engine
 from .interrupt import Deferred
 from .ledger import Ledger
 from .memory import check_memory
@@ -29,6 +30,7 @@ from .plugin import Source, check_unit
 from .provenance import provenance, rule_sources
 from .record import Result, SpikeData, Spikes, State, StateData, WeightChanges, WeightData, Weights, check_requests
 from .teach import Lesson, links_of, pathway_of
+from .threads import advance, choose_threads, share, take_spikes
 
 # With a file, recordings in memory go there when they have this size, or this long after the last time.
 _SPILL_BYTES = 2**22
@@ -118,6 +120,9 @@ class Simulator:
         Time step of the grid engine, 0.1 ms by default.
     round_delays : bool
         Whether delays and refractory times that are no multiples of dt may be rounded to the nearest.
+    threads : int or "auto"
+        Threads of the grid engine; results are the same to the last bit for any number. "auto" takes one where more
+        would not be faster; `threads` and `threads_reason` of the simulator say how many were taken and why.
     max_memory : float, bytes, optional
         A network that needs more is refused before anything is allocated. The default is what the machine, or the
         control group, has available; ``inf`` refuses nothing.
@@ -140,6 +145,7 @@ class Simulator:
         engine: str = "auto",
         dt: float | None = None,
         round_delays: bool = False,
+        threads: int | str = "auto",
         max_memory: float | None = None,
     ) -> None:
         if not isinstance(network, Network):
@@ -152,6 +158,7 @@ class Simulator:
                 raise ParameterError(f"Simulator.window is {window}; give a positive time in seconds.")
         self.network, self.ties, self.window = network, ties, window
         self.engine, self.engine_reason = choose_engine(network, engine, dt)
+        self.threads, self.threads_reason = choose_threads(network, self.engine, threads)
         self.grid = None
         if self.engine == "grid":
             dt = 0.1e-3 if dt is None else dt
@@ -187,7 +194,10 @@ class Simulator:
 
     def _build(self) -> Built:
         wanted = {request.population.name for request in self.requests if isinstance(request, Spikes)}
-        return build(self.network, ties=self.ties, window=self.window, grid=self.grid, recorded=wanted)
+        built = build(self.network, ties=self.ties, window=self.window, grid=self.grid, recorded=wanted)
+        if built.grid is not None:
+            share(built, self.threads)
+        return built
 
     @functools.cached_property
     def _described(self) -> dict[str, Any]:
@@ -220,9 +230,8 @@ class Simulator:
         w = arguments.weights_of(name, weights, built.n_synapses, built.weight.dtype)
         self.built.settle()
         if built.w_kind != rows.BY_SYNAPSE:
-            group = self.built.groups[built.group]
             built.weight, built.w_kind = np.empty(w.size, built.weight.dtype), rows.BY_SYNAPSE
-            group.w, group.w_kind, group.syn = built.weight, rows.BY_SYNAPSE, (built.weight, *group.syn[1:])
+            self.built.put_weights(built)
         built.weight[:] = w if built.order is None else w[built.order]
 
     def feedback(self, link: CreditLink) -> np.ndarray:
@@ -343,25 +352,27 @@ class Simulator:
 
     def _advance(self, stop: float, taker: _Taker) -> None:
         b = self.built
-        driver, last = exact.advance, 0
-        if b.grid is not None:
-            driver, last = stepping.advance_grid, math.floor(stop / b.grid.dt + 1e-6)
         while True:
-            why = b.call(driver, b.engine, 0, last, float(stop))
-            if why == exact.DONE:
-                return
-            if why == stepping.BROKEN:
-                raise self._broken()
-            if why == exact.GROW:
-                grow(b)
-            elif why == exact.FLUSH:
-                taker.flush(b)
+            if b.grid is not None:
+                reasons = advance(b, math.floor(stop / b.grid.dt + 1e-6), float(stop))
             else:
+                reasons = [b.call(exact.advance, b.engine, 0, 0, float(stop))]
+            if all(why == exact.DONE for why in reasons):
+                return
+            if stepping.BROKEN in reasons:
+                raise self._broken()
+            for part, why in zip(b.parts, reasons, strict=True):
+                if why == exact.GROW:
+                    grow(part.engine)
+            if exact.FLUSH in reasons:
+                taker.flush(b)
+            if exact.WATCH in reasons:
                 taker.watched()
 
     def _broken(self) -> SimulationError:
         """What to say of a potential that is no finite number."""
-        gid, t = self.built.engine.bad, self.built.engine.now
+        engines = [part.engine for part in self.built.parts if part.engine.bad >= 0]
+        gid, t = min(((e.bad, e.now) for e in engines), key=lambda found: found[::-1])
         name = next(n for n, o in reversed(self.built.offset.items()) if o <= gid)
         model = self.network.populations[name].model
         variable = getattr(model, "potential", "v")
@@ -526,7 +537,7 @@ class Simulator:
             while shown.sample < hi:
                 why = built.call(presenting.present, shown, min(hi, shown.sample + 512))
                 if why == exact.GROW:
-                    grow(built)
+                    grow(e)
                 elif why == exact.FLUSH:
                     r = e.n_rec
                     times = e.rec_t[:r].copy()
@@ -729,9 +740,8 @@ class _Taker:
 
     def flush(self, built: Built) -> None:
         """Take the spikes out of the engine's buffer; with a file, bring them and all samples there."""
-        e = built.engine
-        self.raw.append((e.rec_t[: e.n_rec] + self.offset, e.rec_i[: e.n_rec].copy()))
-        e.n_rec = 0
+        times, ids = take_spikes(built)
+        self.raw.append((times + self.offset, ids))
         if self.writer is None:
             return
         for data in self._spikes(self.raw).values():

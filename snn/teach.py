@@ -7,10 +7,11 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from .build import Built, BuiltProjection, Pathway
+from .build import Built, Pathway
 from .engine import present, rows
 from .engine.struct import Links, Struct
 from .errors import NetworkError
+from .layout import BuiltProjection
 from .network import CreditLink, Population
 from .random import Streams
 

@@ -22,10 +22,10 @@ INJECT, BEFORE, AFTER = 30, 31, 32
 
 
 @inlined
-def _write(b, t, dt, tick):
-    """Set the drive to its constant part, or to what an earlier current of the population has set; add the current."""
+def _write(b, lo, hi, t, dt, tick):
+    """Set the drive of neurons lo to hi to its constant part, or what an earlier current has set; add the current."""
     drive = b.drive
-    for j in range(drive.size):
+    for j in range(lo, hi):
         xi = gaussian(b.key[0] + np.uint64(j), tick) if b.noisy else 0.0
         before = b.base[j] if b.first else drive[j]
         drive[j] = before + at(b.current, j).value(view(b.fields, b.states, j, ()), t, dt, xi)
@@ -36,11 +36,11 @@ def current_block(b, e, op, j, t):
     """A current into a population."""
     if op == RESET:
         copy_all(b.states, b.start)
-        _write(b, 0.0, b.dt, 0)
+        _write(b, 0, b.drive.size, 0.0, b.dt, 0)
     elif op == SETBACK:
-        _write(b, (e.tick + 1) * b.dt, b.dt, e.tick + 1)
+        _write(b, b.lo, b.hi, (e.tick + 1) * b.dt, b.dt, e.tick + 1)
     elif op == INJECT:
-        _write(b, t, 0.0, 0)
+        _write(b, 0, b.drive.size, t, 0.0, 0)
     return 0.0
 
 
@@ -76,3 +76,4 @@ def closed_changed(b, e, op, j, t):
 
 
 CHANGED = {"one": one_changed, "three": many_changed, "many": many_changed, "closed": closed_changed}
+BLOCKS = {"current": current_block}

@@ -3,20 +3,37 @@
 Tick n covers [n dt, (n + 1) dt), in the order of Brian2's schedule: every block moves its cells by dt and tests
 thresholds; spikes are emitted; rows that are due deliver, a delay counted from the tick of the spike; synapses learn,
 from arrivals first, then from spikes; cells that have fired are reset. A spike of tick n has the time n dt.
+
+A cell receives, in this order: Poisson arrivals that are drawn as numbers; arrivals through a ring, all those of one
+port and tick as their sum (see :mod:`snn.engine.ring`); rows, in order of projection, source and delay. A model for
+which a sum means something else than its terms has no rings.
+
+Several engines can share a network, each on a thread of its own. An engine has a part of the neurons of every block,
+and of every row the synapses that lead there, so that no two write to one word. It publishes the spikes of its own
+neurons tick by tick, and waits for those of the others only when they may arrive: it can be ahead by the shortest
+delay. Every engine sends all spikes of a tick in order of neuron, and serves all rows that are due in order of row, so
+that a neuron adds its inputs in the same order however many engines there are.
 """
 
 from __future__ import annotations
 
 from .exact import DONE, FLUSH, GROW, every_block, group_of, learn_post
+from .heap import sort_numbers
 from .jit import entry, kernel
-from .rows import ARRIVE, LEARN
+from .ring import SPREAD
+from .rows import LEARN, RUN
 from .stepped import RAIN, SETBACK, STEP
 from .struct import invoke
+from .sync import publish, published
 
-# Why `advance_grid` returned, beside the reasons of the exact engine: a potential is no finite number.
-BROKEN = 4.0
+# Why `advance_grid` returned, beside the reasons of the exact engine: a potential is no finite number; another engine
+# has not published for a while.
+BROKEN, WAIT = 4.0, 5.0
 # Phases of a tick.
-BEGIN, SEND = range(2)
+BEGIN, PUBLISH, SEND = range(3)
+# Words between those that two engines write, so that these are in cache lines of their own.
+APART = 16
+_SPINS = 20000
 
 
 @kernel
@@ -37,15 +54,62 @@ def _send(e, gid):
         if e.out_r0[p] < e.out_r1[p]:
             e.n_free -= 1
             k = e.free[e.n_free]
-            e.pool_t[k] = e.tick
+            e.pool_t[k] = e.sent
             e.pool_r[k] = e.out_r0[p]
             e.pool_end[k] = e.out_r1[p]
             _enqueue(e, k)
+    b = e.block_of[gid]
+    for p in range(e.ring_ptr[b], e.ring_ptr[b + 1]):
+        g = e.ring_groups[p]
+        invoke(e.group_kernels[g], e.groups[g], e, SPREAD, gid - e.block_g0[b], float(e.sent))
+
+
+@kernel
+def _publish(e, t):
+    """Record the spikes of this engine's neurons in this tick, and let the other engines know of them."""
+    for k in range(e.n_fired):
+        gid = e.fired[k]
+        e.counts[gid] += 1
+        e.rec_t[e.n_rec] = t
+        e.rec_i[e.n_rec] = gid
+        e.n_rec += 1
+    e.ends[e.part, e.tick & (e.ends.shape[1] - 1)] = e.n_rec
+    publish(e.published, e.part * APART, e.tick + 1)
+
+
+@kernel
+def _send_until(e, until):
+    """Send the spikes of all engines in the ticks before `until`; returns why it could not."""
+    while e.sent < until:
+        slot, before = e.sent & (e.ends.shape[1] - 1), (e.sent - 1) & (e.ends.shape[1] - 1)
+        total = 0
+        for q in range(e.n_parts):
+            spins = 0
+            while published(e.published, q * APART) <= e.sent:
+                spins += 1
+                if spins > _SPINS:
+                    return WAIT
+            e.merging[q] = e.ends[q, before]
+            total += e.ends[q, slot] - e.merging[q]
+        if e.n_free < total * e.max_spans:
+            return GROW
+        for _ in range(total):
+            # Each engine's spikes are in order of neuron.
+            least = -1
+            for q in range(e.n_parts):
+                if e.merging[q] < e.ends[q, slot] and (
+                    least < 0 or e.spikes[q, e.merging[q]] < e.spikes[least, e.merging[least]]
+                ):
+                    least = q
+            _send(e, e.spikes[least, e.merging[least]])
+            e.merging[least] += 1
+        e.sent += 1
+    return DONE
 
 
 @kernel
 def _collect(e):
-    """Rows that are due in this tick, by group: in order of projection, then of spike."""
+    """Rows that are due in this tick, in order."""
     slot = e.tick & (e.bin_head.size - 1)
     k = e.bin_head[slot]
     e.bin_head[slot] = -1
@@ -74,18 +138,21 @@ def _collect(e):
         g = group_of(e, e.cur_r[m])
         e.due[e.due_ptr[g]] = e.cur_r[m]
         e.due_ptr[g] += 1
-    return n
+    first = 0
+    for g in range(e.n_groups):
+        sort_numbers(e.due, first, e.due_ptr[g])
+        first = e.due_ptr[g]
 
 
 @kernel
-def _deliver(e, n, op, t):
-    """Let every row that is due deliver, or learn."""
+def _deliver(e, op, t):
+    """Let all rows that are due deliver, or learn."""
     first = 0
     for g in range(e.n_groups):
-        r0 = e.group_r1[g - 1] if g > 0 else 0
-        for m in range(first, e.due_ptr[g]):
-            invoke(e.group_kernels[g], e.groups[g], e, op, e.due[m] - r0, t)
-        first = e.due_ptr[g]
+        e.due_end = e.due_ptr[g]
+        if e.due_end > first:
+            invoke(e.group_kernels[g], e.groups[g], e, op, first, t)
+        first = e.due_end
 
 
 @entry
@@ -96,37 +163,28 @@ def advance_grid(e, engine, op, last, stop):
         if e.phase == BEGIN:
             e.n_fired = 0
             every_block(e, STEP, 0)
-            while e.i_given < e.given_t.size and e.given_t[e.i_given] <= e.tick and e.n_fired < e.fired.size:
-                e.fired[e.n_fired] = e.given_i[e.i_given]
-                e.n_fired += 1
-                e.i_given += 1
+            e.phase = PUBLISH
+        if e.phase == PUBLISH:
+            if e.bad >= 0:
+                return BROKEN
+            if e.n_rec + e.n_fired > e.rec_t.size:
+                return FLUSH
+            _publish(e, t)
             e.phase = SEND
-        if e.bad >= 0:
-            return BROKEN
-        if e.n_rec + e.n_fired > e.rec_t.size:
-            return FLUSH
-        if e.n_free < e.n_fired * e.max_spans:
-            return GROW
-        for k in range(e.n_fired):
-            gid = e.fired[k]
-            e.counts[gid] += 1
-            e.rec_t[e.n_rec] = t
-            e.rec_i[e.n_rec] = gid
-            e.n_rec += 1
-            _send(e, gid)
+        why = _send_until(e, e.tick - e.ahead + 1)
+        if why != DONE:
+            return why
         every_block(e, RAIN, 0)
-        n = _collect(e)
-        _deliver(e, n, ARRIVE, t)
+        _collect(e)
+        _deliver(e, RUN, t)
         if e.post_first == 0:
-            _deliver(e, n, LEARN, t)
+            _deliver(e, LEARN, t)
         for k in range(e.n_fired):
             learn_post(e, e.fired[k], t)
         if e.post_first:
-            _deliver(e, n, LEARN, t)
+            _deliver(e, LEARN, t)
         every_block(e, SETBACK, 0)
         e.phase = BEGIN
         e.tick += 1
         e.now = e.tick * e.h
-    return DONE
-
-
+    return _send_until(e, e.tick)

@@ -31,7 +31,7 @@ from .types import decays, view
 
 DENSE, SPARSE = Kind("dense"), Kind("sparse")
 # In the place of a block of neurons: what a rule keeps of them.
-TEACHING = Kind("teaching")
+TEACHING, TEACHING_GRID = Kind("teaching"), Kind("teaching_grid")
 # How weights are kept: one for the projection, one for each row, one for each synapse.
 ALIKE, BY_ROW, BY_SYNAPSE = range(3)
 
@@ -39,6 +39,7 @@ ALIKE, BY_ROW, BY_SYNAPSE = range(3)
 RUN, ARRIVE, LEARN, POST, SETTLE, SIGNAL, FINISH, CLEAR, GAIN = range(9)
 # Counters of a group.
 N_ARRIVALS, N_EVENTS, N_ON_POST, N_POST_SPIKES, N_SIGNAL, N_SIGNAL_ROWS = range(6)
+N_COUNTERS = 6
 
 _on_pre, _on_post, _on_signal, _on_end = hook("on_pre"), hook("on_post"), hook("on_signal"), hook("on_end")
 _pre_spike, _post_spike, _on_teach = hook("pre_spike"), hook("post_spike"), hook("on_teach")
@@ -103,6 +104,18 @@ def _copy_fields(to, k, arrays, j, taus, dt):
 
 
 @kernel
+def row_begin(g, lr):
+    """Number of the first synapse of a row, or of the part of it whose targets are this engine's."""
+    return g.ptr[lr * g.n_parts + g.part]
+
+
+@kernel
+def row_end(g, lr):
+    """One more than the number of the last one."""
+    return g.ptr[lr * g.n_parts + g.part + 1]
+
+
+@kernel
 def row_weight(g, lr):
     """Weight of every synapse of a row, where they are all alike."""
     return float(g.w[lr if g.w_kind == BY_ROW else 0])
@@ -115,7 +128,7 @@ def synapse_weight(g, lr, k):
 
 
 def _dense_one(b, g, lr, t, e):
-    lo, n = g.ptr[lr], g.ptr[lr + 1] - g.ptr[lr]
+    lo, n = row_begin(g, lr), row_end(g, lr) - row_begin(g, lr)
     f = math.exp((t - e.w0) / b.tau)
     end = b.end
     by_synapse = g.w_kind == BY_SYNAPSE
@@ -144,7 +157,7 @@ def _sparse_one(b, g, lr, t, e):
     f = math.exp((t - e.w0) / b.tau)
     x, gap = b.x, b.gap
     end = b.end
-    lo, hi = g.ptr[lr], g.ptr[lr + 1]
+    lo, hi = row_begin(g, lr), row_end(g, lr)
     tgt = g.tgt[lo:hi]
     if not b.uniform:
         for k in range(tgt.size):
@@ -195,15 +208,15 @@ def _many_reach(b, j, w, t, e):
 
 def _dense_many(b, g, lr, t, e):
     _begin_row(b, g, t, e)
-    lo = g.ptr[lr]
-    for k in range(lo, g.ptr[lr + 1]):
+    lo = row_begin(g, lr)
+    for k in range(lo, row_end(g, lr)):
         _many_reach(b, k - lo, synapse_weight(g, lr, k), t, e)
 
 
 def _sparse_many(b, g, lr, t, e):
     _begin_row(b, g, t, e)
     tgt = g.tgt
-    for k in range(g.ptr[lr], g.ptr[lr + 1]):
+    for k in range(row_begin(g, lr), row_end(g, lr)):
         _many_reach(b, tgt[k], synapse_weight(g, lr, k), t, e)
 
 
@@ -216,7 +229,7 @@ def _sparse_three(b, g, lr, t, e):
     r0, r1, r2 = b.rates[0], b.rates[1], b.rates[2]
     span = e.w1 - t
     x, gap = b.x, b.gap
-    lo, hi = g.ptr[lr], g.ptr[lr + 1]
+    lo, hi = row_begin(g, lr), row_end(g, lr)
     tgt = g.tgt[lo:hi]
     by_synapse = g.w_kind == BY_SYNAPSE
     weights = g.w[lo:hi] if by_synapse else g.w
@@ -243,32 +256,33 @@ def _sparse_three(b, g, lr, t, e):
 
 
 def _dense_closed(b, g, lr, t, e):
-    lo = g.ptr[lr]
-    for k in range(lo, g.ptr[lr + 1]):
+    lo = row_begin(g, lr)
+    for k in range(lo, row_end(g, lr)):
         closed_reach(b, k - lo, g.port, synapse_weight(g, lr, k), t, e)
 
 
 def _sparse_closed(b, g, lr, t, e):
     tgt = g.tgt
-    for k in range(g.ptr[lr], g.ptr[lr + 1]):
+    for k in range(row_begin(g, lr), row_end(g, lr)):
         closed_reach(b, tgt[k], g.port, synapse_weight(g, lr, k), t, e)
 
 
 def _dense_grid(b, g, lr, t, e):
-    lo, n = g.ptr[lr], g.ptr[lr + 1] - g.ptr[lr]
+    lo, n = row_begin(g, lr), row_end(g, lr) - row_begin(g, lr)
     model, fields, states, port, tick = b.model, b.fields, b.states, g.port, e.tick
     until, own = b.until, b.input == OWN
     by_synapse = g.w_kind == BY_SYNAPSE
     w = g.w[lo : lo + n] if by_synapse else g.w
     add = 0.0 if by_synapse else row_weight(g, lr)
     for k in range(n):
+        j = b.lo + k
         if by_synapse:
             add = float(w[k])
-        receive(model, view(fields, states, k, ()), k, port, add, own and until[k] > tick)
+        receive(model, view(fields, states, j, ()), j, port, add, own and until[j] > tick)
 
 
 def _sparse_grid(b, g, lr, t, e):
-    lo, hi = g.ptr[lr], g.ptr[lr + 1]
+    lo, hi = row_begin(g, lr), row_end(g, lr)
     # Whatever the row shares is read once: stores to the states might change it, as far as the compiler knows.
     model, fields, states, port, tick = b.model, b.fields, b.states, g.port, e.tick
     until, own = b.until, b.input == OWN
@@ -288,7 +302,7 @@ def _sparse_grid(b, g, lr, t, e):
 
 def _dense_settle(g, lr):
     n = g.log_n
-    base = g.ptr[lr]
+    base = row_begin(g, lr) - g.first
     rule, taus, table = g.rule, g.taus_pre, g.log_g
     pre, syn, post = g.pre, g.syn, g.log_post
     for k in range(g.cursor[lr], n):
@@ -313,7 +327,7 @@ def _sparse_settle(g, lr):
     pre, syn, post = g.pre, g.syn, g.log_post
     last, prev, tgt, stack, log_t = g.last, g.log_prev, g.tgt, g.v, g.log_t
     visits = 0
-    for k in range(g.ptr[lr], g.ptr[lr + 1]):
+    for k in range(row_begin(g, lr), row_end(g, lr)):
         m = last[tgt[k]]
         if m < start:
             continue
@@ -379,22 +393,21 @@ def _rescale(arrays, taus, dt):
 
 @kernel
 def _refresh(g, t):
-    """Move the traces' reference time before their factors overflow."""
-    dt = t - g.t0
-    if dt > 30.0 * g.tau_min:
+    """Move the traces' reference time before their factors overflow: by steps that do not depend on the events."""
+    while t - g.t0 > g.step:
         settle_all(g)
-        rescale(g.pre, g.every_pre, dt)
-        rescale(g.post, g.every_post, dt)
-        g.t0 = t
+        rescale(g.pre, g.every_pre, g.step)
+        rescale(g.post, g.every_post, g.step)
+        g.t0 += g.step
 
 
 def _dense_teach(b, g, lr, t, e):
     learner = b.learner
     _refresh(learner, t)
     factors = decays(learner.taus_post, t - learner.t0)
-    rule, post, lo = learner.rule, learner.post, g.ptr[lr]
-    for k in range(g.ptr[lr + 1] - lo):
-        _on_teach(rule, view(learner.f_post, post, k, factors), synapse_weight(g, lr, lo + k), t)
+    rule, post, lo = learner.rule, learner.post, row_begin(g, lr)
+    for k in range(row_end(g, lr) - lo):
+        _on_teach(rule, view(learner.f_post, post, g.first + k, factors), synapse_weight(g, lr, lo + k), t)
 
 
 def _sparse_teach(b, g, lr, t, e):
@@ -402,7 +415,7 @@ def _sparse_teach(b, g, lr, t, e):
     _refresh(learner, t)
     factors = decays(learner.taus_post, t - learner.t0)
     rule, post, tgt = learner.rule, learner.post, g.tgt
-    for k in range(g.ptr[lr], g.ptr[lr + 1]):
+    for k in range(row_begin(g, lr), row_end(g, lr)):
         _on_teach(rule, view(learner.f_post, post, tgt[k], factors), synapse_weight(g, lr, k), t)
 
 
@@ -413,6 +426,7 @@ _deliver_dense = by_kind(
     closed=_dense_closed,
     grid=_dense_grid,
     teaching=_dense_teach,
+    teaching_grid=_dense_teach,
 )
 _deliver_sparse = by_kind(
     one=_sparse_one,
@@ -421,6 +435,7 @@ _deliver_sparse = by_kind(
     closed=_sparse_closed,
     grid=_sparse_grid,
     teaching=_sparse_teach,
+    teaching_grid=_sparse_teach,
 )
 
 
@@ -453,7 +468,7 @@ def _closed_potentials(b, g, t, e):
 
 
 def _grid_potentials(b, g, t, e):
-    for k in range(b.g1 - b.g0):
+    for k in range(b.lo, b.hi):
         g.v[k] = b.states[0][k]
 
 
@@ -488,19 +503,19 @@ _potential = by_kind(one=_one_v, three=_many_v, many=_many_v, closed=_closed_v, 
 def _dense_on_pre(g, lr, pre, factors, t, e):
     if g.reads_v:
         _potentials(g.block, g, t, e)
-    lo = g.ptr[lr]
+    lo = row_begin(g, lr)
     rule, syn, post = g.rule, g.syn, g.post
-    for k in range(g.ptr[lr + 1] - lo):
-        _on_pre(rule, view(g.f_syn, syn, lo + k, ()), pre, view(g.f_post, post, k, factors), t)
+    for k in range(row_end(g, lr) - lo):
+        _on_pre(rule, view(g.f_syn, syn, lo + k, ()), pre, view(g.f_post, post, g.first + k, factors), t)
 
 
 def _sparse_on_pre(g, lr, pre, factors, t, e):
     tgt = g.tgt
     if g.reads_v:
-        for k in range(g.ptr[lr], g.ptr[lr + 1]):
+        for k in range(row_begin(g, lr), row_end(g, lr)):
             g.v[tgt[k]] = _potential(g.block, tgt[k], t, e)
     rule, syn, post = g.rule, g.syn, g.post
-    for k in range(g.ptr[lr], g.ptr[lr + 1]):
+    for k in range(row_begin(g, lr), row_end(g, lr)):
         _on_pre(rule, view(g.f_syn, syn, k, ()), pre, view(g.f_post, post, tgt[k], factors), t)
 
 
@@ -517,7 +532,7 @@ def _arrive(g, lr, t, e):
     """A spike reaches a row: catch up with post spikes, then deliver its weights as they are now."""
     _settle(g, lr)
     g.count[N_ARRIVALS] += 1
-    g.count[N_EVENTS] += g.ptr[lr + 1] - g.ptr[lr]
+    g.count[N_EVENTS] += row_end(g, lr) - row_begin(g, lr)
     _deliver(g, lr, t, e)
 
 
@@ -564,17 +579,16 @@ def _learn_post(g, j, t):
 def _look_ahead(g, later, soon):
     """Begin to load where a later row lies, and the synapses of one that is due soon."""
     if later >= g.r0 and later < g.r1:
-        prefetch(g.ptr, later - g.r0)
+        prefetch(g.ptr, (later - g.r0) * g.n_parts)
     if soon >= g.r0 and soon < g.r1:
-        lo = g.ptr[soon - g.r0]
+        lo = row_begin(g, soon - g.r0)
         if lo < g.tgt.size:
             prefetch(g.tgt, lo)
         if g.w_kind == BY_SYNAPSE:
             prefetch(g.w, lo)
 
 
-@inlined
-def _run(g, e, first, limit):
+def _run_exact(b, g, e, first, limit):
     """Serve the arrivals of this window from number `first` on, while they are this group's and nothing else is due."""
     r0, r1 = g.r0, g.r1
     cur_t, cur_r = e.cur_t, e.cur_r
@@ -594,6 +608,66 @@ def _run(g, e, first, limit):
     e.i_cur = k
 
 
+def _run_grid(b, g, e, first, t):
+    """Serve the arrivals of this tick from number `first` to the group's last."""
+    due, last = e.due, e.due_end
+    for k in range(first, last):
+        if k + 3 < last:
+            _look_ahead(g, due[min(k + 6, last - 1)], due[k + 3])
+        _arrive(g, due[k] - g.r0, t, e)
+
+
+_run = by_kind(
+    one=_run_exact,
+    three=_run_exact,
+    many=_run_exact,
+    closed=_run_exact,
+    teaching=_run_exact,
+    grid=_run_grid,
+    teaching_grid=_run_grid,
+)
+
+
+def _arrive_exact(b, g, lr, t, e):
+    _arrive(g, lr, t, e)
+
+
+def _never_asked(b, g, lr, t, e):
+    pass
+
+
+_arrive_alone = by_kind(
+    one=_arrive_exact,
+    three=_arrive_exact,
+    many=_arrive_exact,
+    closed=_arrive_exact,
+    teaching=_arrive_exact,
+    grid=_never_asked,
+    teaching_grid=_never_asked,
+)
+
+
+def _learn_exact(b, g, lr, t, e):
+    _learn(g, lr, t, e)
+
+
+def _learn_grid(b, g, first, t, e):
+    due = e.due
+    for k in range(first, e.due_end):
+        _learn(g, due[k] - g.r0, t, e)
+
+
+_learn_some = by_kind(
+    one=_learn_exact,
+    three=_learn_exact,
+    many=_learn_exact,
+    closed=_learn_exact,
+    teaching=_learn_exact,
+    grid=_learn_grid,
+    teaching_grid=_learn_grid,
+)
+
+
 # ------------------------------------------------------------------------------------------------- learning signals
 
 
@@ -602,8 +676,8 @@ def _dense_signal(g, t):
     rule, pre, syn, post, signal = g.rule, g.pre, g.syn, g.post, g.signal
     for a in range(g.n_active):
         lr = g.active_rows[a]
-        lo = g.ptr[lr]
-        n = g.ptr[lr + 1] - lo
+        lo = row_begin(g, lr)
+        n = row_end(g, lr) - lo
         mine = view(g.f_pre, pre, lr, pre_factors)
         for k in range(n):
             _on_signal(
@@ -618,10 +692,10 @@ def _sparse_signal(g, t):
     for a in range(g.n_active):
         lr = g.active_rows[a]
         mine = view(g.f_pre, pre, lr, pre_factors)
-        for k in range(g.ptr[lr], g.ptr[lr + 1]):
+        for k in range(row_begin(g, lr), row_end(g, lr)):
             j = tgt[k]
             _on_signal(rule, view(g.f_syn, syn, k, ()), mine, view(g.f_post, post, j, post_factors), signal[j], t)
-        g.count[N_SIGNAL] += g.ptr[lr + 1] - g.ptr[lr]
+        g.count[N_SIGNAL] += row_end(g, lr) - row_begin(g, lr)
 
 
 _choose_signal = by_kind(dense=_dense_signal, sparse=_sparse_signal)
@@ -644,9 +718,9 @@ def _pass_on(g, t):
 def _dense_end(g, t):
     pre_factors, post_factors = decays(g.taus_pre, t - g.t0), decays(g.taus_post, t - g.t0)
     for lr in range(g.r1 - g.r0):
-        lo = g.ptr[lr]
+        lo = row_begin(g, lr)
         pre = view(g.f_pre, g.pre, lr, pre_factors)
-        for k in range(g.ptr[lr + 1] - lo):
+        for k in range(row_end(g, lr) - lo):
             _on_end(g.rule, view(g.f_syn, g.syn, lo + k, ()), pre, view(g.f_post, g.post, k, post_factors), t)
 
 
@@ -654,7 +728,7 @@ def _sparse_end(g, t):
     pre_factors, post_factors = decays(g.taus_pre, t - g.t0), decays(g.taus_post, t - g.t0)
     for lr in range(g.r1 - g.r0):
         pre = view(g.f_pre, g.pre, lr, pre_factors)
-        for k in range(g.ptr[lr], g.ptr[lr + 1]):
+        for k in range(row_begin(g, lr), row_end(g, lr)):
             _on_end(g.rule, view(g.f_syn, g.syn, k, ()), pre, view(g.f_post, g.post, g.tgt[k], post_factors), t)
 
 
@@ -696,13 +770,16 @@ def _clear(g):
 
 @entry
 def group(g, e, op, i, t):
-    """What the synapses of one projection do; `i` is the first arrival, a row of the group or a target."""
+    """What the synapses of one projection do; `i` is the first arrival, a row of the group or a target.
+
+    On the grid, all rows that are due arrive or learn at once.
+    """
     if op == RUN:
-        _run(g, e, i, t)
+        _run(g.block, g, e, i, t)
     elif op == ARRIVE:
-        _arrive(g, i, t, e)
+        _arrive_alone(g.block, g, i, t, e)
     elif op == LEARN:
-        _learn(g, i, t, e)
+        _learn_some(g.block, g, i, t, e)
     elif op == POST:
         _learn_post(g, i, t)
     elif op == SETTLE:

@@ -1,5 +1,6 @@
 """Neurons on the grid: any model that can be stepped, sources, and Poisson arrivals without sources.
 
+A block is moved from cell `lo` to `hi` only: where several engines share a network, each has its part of every block.
 A cell that fires in tick n with a refractory time of R ticks is held in ticks n + 1 to n + R - 1. All cells are moved
 in one loop, at vector speed; those that are held, few as a rule, are put back to what was saved of them.
 """
@@ -16,7 +17,8 @@ from .jit import entry, inlined, kernel, specialise
 from .rng import gaussian, poisson, tabled, uniform_u64
 from .types import at, view
 
-GRID, GRID_SOURCE, DRIZZLE = Kind("grid"), Kind("grid source"), Kind("drizzle")
+GRID, GRID_SOURCE, GRID_GIVEN = Kind("grid"), Kind("grid source"), Kind("grid given")
+DRIZZLE = Kind("drizzle")
 # What becomes of arrivals at a cell that is held: lost, taken as ever, or what the model's own method says.
 LOST, KEPT, OWN = range(3)
 # What a block can be asked to do, beside what the exact engine asks.
@@ -75,10 +77,10 @@ def _release(b, e):
 def _move(b, e):
     """Move every cell by one tick; those that are held by their own method."""
     states, model, dt = b.states, b.model, e.h
-    for j in range(b.g1 - b.g0):
+    for j in range(b.lo, b.hi):
         _step(at(model, j), view(b.fields, states, j, ()), dt)
     if b.noisy:
-        for j in range(b.g1 - b.g0):
+        for j in range(b.lo, b.hi):
             _noise(at(model, j), view(b.fields, states, j, ()), dt, gaussian(b.key[0] + np.uint64(j), e.tick))
     for k in range(b.n_held):
         j = b.held[k]
@@ -102,9 +104,8 @@ def _fire(b, e, j):
 def _thresholds(b, e):
     """Collect the cells that fire; those at rest are passed in pieces, at vector speed."""
     states, model = b.states, b.model
-    n = b.g1 - b.g0
-    for first in range(0, n, 64):
-        last = min(first + 64, n)
+    for first in range(b.lo, b.hi, 64):
+        last = min(first + 64, b.hi)
         some = 0
         for j in range(first, last):
             v = states[0][j]
@@ -121,7 +122,7 @@ def _thresholds(b, e):
 @inlined
 def _escape(b, e):
     """Collect the cells that fire by chance: with probability 1 - exp(-hazard dt)."""
-    for j in range(b.g1 - b.g0):
+    for j in range(b.lo, b.hi):
         v = b.states[0][j]
         if v - v != 0.0 and e.bad < 0:
             e.bad = b.g0 + j
@@ -173,8 +174,8 @@ def grid_source(b, e, op, j, t):
     """A block of sources on the grid: a spike falls into the tick that holds its time."""
     if op == STEP:
         end = (e.tick + 1) * e.h
-        for k in range(b.g1 - b.g0):
-            while b.next_t[k] < end and e.n_fired < e.fired.size:
+        for k in range(b.lo, b.hi):
+            while b.next_t[k] < end and e.n_fired < e.room:
                 e.fired[e.n_fired] = b.g0 + k
                 e.n_fired += 1
                 b.fired[k] += 1
@@ -182,6 +183,19 @@ def grid_source(b, e, op, j, t):
                 b.next_t[k] = next_spike(b, k, b.next_t[k], b.fired[k])
     elif op == RESET:
         restart_source(b, j)
+    return 0.0
+
+
+@entry
+def grid_given(b, e, op, j, t):
+    """A block of sources whose spikes are known beforehand, in order of tick and neuron; every engine passes all."""
+    if op == STEP:
+        while e.i_given < e.given_t.size and e.given_t[e.i_given] <= e.tick and e.given_i[e.i_given] < b.g1:
+            k = e.given_i[e.i_given] - b.g0
+            if k >= b.lo and k < b.hi:
+                e.fired[e.n_fired] = b.g0 + k
+                e.n_fired += 1
+            e.i_given += 1
     return 0.0
 
 
@@ -203,7 +217,7 @@ def drizzle(b, e, op, j, t):
         until, own = b.target.until, b.target.input == OWN
         counts = e.counts[b.g0 : b.g1]
         total = 0
-        for k in range(counts.size):
+        for k in range(b.lo, b.hi):
             u = uniform_u64(key + np.uint64(k), tick)
             n = poisson(u, mean[k]) if mean.size > 1 else tabled(u, cumulated, guide)
             counts[k] += n
@@ -215,4 +229,4 @@ def drizzle(b, e, op, j, t):
     return 0.0
 
 
-BLOCKS = {"grid": grid_block, "grid source": grid_source, "drizzle": drizzle}
+BLOCKS = {"grid": grid_block, "grid source": grid_source, "grid given": grid_given, "drizzle": drizzle}

@@ -125,6 +125,10 @@ class Struct:
     def address(self) -> int:
         return int(self.words_.ctypes.data)
 
+    def twin(self, **changes: Any) -> Struct:
+        """Another struct of the same members, some of them changed; arrays are shared."""
+        return Struct(**{name: getattr(self, name) for name in self.type_.lookup} | changes)
+
     def refresh(self) -> None:
         """Take over what has been changed in plugins since they were put here."""
         for name, value in self.held_.items():

@@ -48,14 +48,16 @@ def plain(start, drive, ref, source, target, weight, ticks, steps):
 
 
 @pytest.mark.parametrize("ref", [0, 1, 20])
-def test_spikes_and_potentials_are_those_of_a_plain_loop(ref):
-    source, target, weight, ticks = wiring()
+@pytest.mark.parametrize("fan", [6, 15], ids=["rows", "ring"])
+def test_spikes_and_potentials_are_those_of_a_plain_loop(ref, fan):
+    source, target, weight, ticks = wiring(fan=fan)
     start = np.linspace(0, 0.9, N)
     expected, v = plain(start, 1.2, ref, source, target, weight, ticks, 2000)
     net = Network(1)
     cells = net.population("cells", LIF(drive=1.2, t_ref=ref * DT), N, init={"v": start})
     net.connect(cells, cells, from_arrays(source, target), weight=weight, delay=ticks * DT)
     sim = Simulator(net, engine="grid", dt=DT)
+    assert (sim.built.projections["cells->cells"].ticks is not None) == (fan == 15)
     spikes = sim.run(2000 * DT, progress=False).spikes["cells"]
     assert len(expected) > 100
     assert list(zip(np.rint(spikes.times / DT).astype(int).tolist(), spikes.ids.tolist(), strict=True)) == expected

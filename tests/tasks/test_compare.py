@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from models.tasks import TASKS, Task, load
-from rules import PATHWAYS, Delta, ThreeFactor
+from rules import PATHWAYS, Delta, ErrorNeurons, ThreeFactor
 from snn import ParameterError
 
 ROOT = Path(__file__).parents[2]
@@ -83,6 +83,7 @@ def test_every_setting_is_one_that_its_class_knows(compare, book):
         for name, pathway in PATHWAYS.items():
             found = compare.settings_of(book, task, name, "")
             pathway(**found["credit"]), ThreeFactor(**found["rule"]), Delta(**found["readout"])
+            ErrorNeurons(**found["erbp_rule"]), ErrorNeurons(**found["erbp_readout"])
 
 
 def test_gain_is_the_share_of_what_backpropagation_gains(compare):
@@ -112,9 +113,9 @@ def run(compare, rule, *changes):
 
 
 def test_runs_that_fail_say_why(compare):
-    silent = run(compare, "symmetric", "net.w_in=[-5.0, 0.1]", "rule.eta=0.0")
+    silent = run(compare, "dfa", "net.w_in=[-5.0, 0.1]", "rule.eta=0.0")
     assert any("hidden: 100 % of its neurons never fire" in text for text in silent["faults"])
-    loud = run(compare, "symmetric", "net.w_in=[40.0, 1.0]", "rule.eta=0.0")
+    loud = run(compare, "dfa", "net.w_in=[40.0, 1.0]", "rule.eta=0.0")
     assert any("rates exploded" in text for text in loud["faults"])
     lost = run(compare, "bptt", "bptt.eta=0.0", "bptt.eta_readout=1e308")
     assert "training ended: weights are not finite after pass 1" in lost["faults"]
@@ -141,11 +142,11 @@ def test_whole_comparison_writes_its_rows_and_shows_test_samples_once(compare, t
     test_x = load(name).test_x
     monkeypatch.setattr(compare, "network", counted)
     path, picture = tmp_path / "rows.json", tmp_path / "curves.png"
-    given = f"--task {name} --rules dfa --hidden 5 --epochs 2 --seeds 2 --json {path} --plot {picture}".split()
+    given = f"--task {name} --rules dfa erbp --hidden 5 --epochs 2 --seeds 2 --json {path} --plot {picture}".split()
     assert compare.main(given) == 0
-    assert sorted(shown) == sorted((rule, seed) for rule in ("bptt", "dfa", "frozen") for seed in (0, 1))
+    assert sorted(shown) == sorted((rule, seed) for rule in ("bptt", "dfa", "erbp", "frozen") for seed in (0, 1))
     rows = json.loads(path.read_text())
-    assert [r["credit"] for r in rows] == ["none", "dfa", "backprop"]
+    assert [r["credit"] for r in rows] == ["none", "dfa", "spikes", "backprop"]
     assert all(list(r)[: len(KEYS)] == KEYS for r in rows)
     assert all(r["seeds"] == [0, 1] and len(r["valid"][0]) == 2 for r in rows)
     assert picture.stat().st_size > 0

@@ -1,0 +1,71 @@
+"""Delivery through a ring on the grid: for static synapses whose delays differ from one to the next.
+
+A spike adds the weight of each of its synapses to the sum of its target in the slot of the tick in which it is due, at
+once, and is done with. In every tick the sums of that tick's slot are handed to the cells, each as one arrival. A row
+of a few synapses for each source and delay would cost more than the synapses in it: it is queued, found and begun.
+
+A slot holds one number for each target; there are as many slots as ticks in the longest delay, and one more.
+"""
+
+from __future__ import annotations
+
+from .dispatch import Kind
+from .jit import entry, inlined
+from .prefetch import prefetch
+from .rows import BY_SYNAPSE, N_ARRIVALS, N_EVENTS, row_begin, row_end, row_weight
+from .stepped import OWN, RAIN, receive
+from .types import view
+
+RING = Kind("ring")
+# What a group with a ring can be asked to do.
+SPREAD = 30
+# How many synapses ahead sums are loaded (measured: 6 in place of 11 ns for each).
+_AHEAD = 32
+
+
+@inlined
+def _spread(g, row, tick):
+    """Add the weights of a row to the sums of the ticks in which they are due."""
+    lo, hi = row_begin(g, row), row_end(g, row)
+    size, sums = g.size, g.sums
+    begin, end = (tick % g.n_slots) * size, g.n_slots * size
+    tgt, ticks = g.tgt[lo:hi], g.ticks[lo:hi]
+    by_synapse = g.w_kind == BY_SYNAPSE
+    w = g.w[lo:hi] if by_synapse else g.w
+    add = 0.0 if by_synapse else row_weight(g, row)
+    n = tgt.size
+    for k in range(n):
+        if k + _AHEAD < n:
+            later = begin + ticks[k + _AHEAD] * size + tgt[k + _AHEAD]
+            prefetch(sums, later - end if later >= end else later)
+        at = begin + ticks[k] * size + tgt[k]
+        if by_synapse:
+            add = float(w[k])
+        sums[at - end if at >= end else at] += add
+    g.count[N_ARRIVALS] += 1
+    g.count[N_EVENTS] += n
+
+
+@entry
+def ring_group(g, e, op, i, t):
+    """The synapses of one projection; a spike of source `i` in tick `t`."""
+    if op == SPREAD:
+        _spread(g, i, int(t))
+    return 0.0
+
+
+@entry
+def ring(b, e, op, j, t):
+    """The sums of all arrivals at one port of a block: those of this tick are received, and taken out."""
+    if op == RAIN:
+        model, fields, states, port, tick = b.target.model, b.target.fields, b.target.states, b.port, e.tick
+        until, own = b.target.until, b.target.input == OWN
+        first = (tick % b.n_slots) * b.size
+        sums = b.sums[first : first + b.size]
+        for k in range(b.target.lo, b.target.hi):
+            receive(model, view(fields, states, k, ()), k, port, sums[k], own and until[k] > tick)
+            sums[k] = 0.0
+    return 0.0
+
+
+BLOCKS = {"ring": ring}

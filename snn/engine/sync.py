@@ -1,0 +1,54 @@
+"""Words that one thread writes and others wait for: what was written before the word is seen by whoever reads it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from numba import types
+from numba.core import cgutils
+from numba.extending import intrinsic
+
+from .jit import specialise
+
+
+def publish(array: Any, k: int, value: int) -> None:
+    """array[k] = value, after everything that was written before."""
+    array[k] = value
+
+
+def published(array: Any, k: int) -> int:
+    """array[k]; what is read afterwards is as new as that."""
+    return int(array[k])
+
+
+def _pointer(context: Any, builder: Any, typ: Any, array: Any, k: Any) -> Any:
+    return cgutils.gep_inbounds(builder, context.make_array(typ)(context, builder, array).data, k)
+
+
+@intrinsic
+def _publish(context: Any, array: Any, k: Any, value: Any) -> Any:
+    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        pointer = _pointer(context, builder, sig.args[0], args[0], args[1])
+        builder.store_atomic(args[2], pointer, "release", 8)
+        return context.get_dummy_value()
+
+    return types.void(array, types.intp, types.int64), codegen
+
+
+@intrinsic
+def _published(context: Any, array: Any, k: Any) -> Any:
+    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        pointer = _pointer(context, builder, sig.args[0], args[0], args[1])
+        return builder.load_atomic(pointer, "acquire", 8)
+
+    return types.int64(array, types.intp), codegen
+
+
+@specialise(publish)
+def _publish_overload(array, k, value):
+    return lambda array, k, value: _publish(array, k, value)
+
+
+@specialise(published)
+def _published_overload(array, k):
+    return lambda array, k: _published(array, k)

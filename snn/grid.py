@@ -1,0 +1,163 @@
+"""What the grid engine needs beside the declarations: time steps, and blocks of neurons that are moved by them."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from .connect import OneToOne
+from .engine import stepped
+from .engine.rng import poisson_table
+from .engine.struct import Struct
+from .engine.types import Fields
+from .errors import NetworkError, ParameterError
+from .network import Network, Population, Projection
+from .plugin import Model
+from .random import Streams
+
+
+@dataclass(frozen=True)
+class Grid:
+    """Time steps for the grid engine.
+
+    Parameters
+    ----------
+    dt : float, s
+    round_delays : bool
+        True accepts delays and refractory times that are no multiples of dt, and rounds them to the nearest.
+    """
+
+    dt: float
+    round_delays: bool = False
+
+    def ticks(self, where: str, times: Any) -> np.ndarray:
+        """Times as whole numbers of steps (float64)."""
+        ticks = np.asarray(times, float) / self.dt
+        nearest = np.rint(ticks)
+        off = np.abs(ticks - nearest) > 1e-6 * np.maximum(1.0, ticks)
+        if off.any() and not self.round_delays:
+            bad, near = np.atleast_1d(ticks)[np.atleast_1d(off)][0], np.atleast_1d(nearest)[np.atleast_1d(off)][0]
+            raise ParameterError(
+                f"{where} of {bad * self.dt:g} s is {bad:g} time steps of {self.dt:g} s; the nearest is "
+                f"{near * self.dt:g} s. Choose dt to divide it, or give Simulator(..., round_delays=True)."
+            )
+        return nearest
+
+
+def choose_engine(network: Network, engine: str, dt: float | None) -> tuple[str, str]:
+    """The engine that runs a network, and why.
+
+    Raises
+    ------
+    ParameterError, NetworkError
+        For an unknown engine, or the exact engine with a model that has no closed form.
+    """
+    if engine not in ("auto", "exact", "grid"):
+        raise ParameterError(f"Simulator.engine is {engine!r}; give 'auto', 'exact' or 'grid'.")
+    if engine == "grid":
+        return "grid", "asked for"
+    open_form = [
+        f"{type(p.model).__name__} of population {name!r}"
+        for name, p in network.populations.items()
+        if isinstance(p.model, Model) and not hasattr(p.model, "time_to_threshold")
+    ]
+    restless = [
+        f"{type(i.current).__name__} into population {i.population.name!r}"
+        for i in network.currents
+        if not hasattr(i.current, "next_change")
+    ]
+    why = [f"{what} has no closed form" for what in open_form] + [f"{what} changes all the time" for what in restless]
+    if why and engine == "exact":
+        raise NetworkError(f"{why[0]}, which the exact engine cannot follow. Use engine='grid'.")
+    if why:
+        return "grid", why[0]
+    if engine == "auto" and dt is not None:
+        return "grid", "a time step was given"
+    if dt is not None:
+        raise ParameterError("Simulator.dt is for the grid engine; leave it out, or give engine='grid'.")
+    return "exact", "asked for" if engine == "exact" else "every model has a closed form"
+
+
+def drizzles_of(network: Network, recorded: Collection[str]) -> dict[str, Projection]:
+    """Poisson populations that need no spikes: each cell drives one other by a static synapse, all of one weight.
+
+    Their arrivals are drawn as one number for each target and tick.
+    """
+    found = {}
+    for name, population in network.populations.items():
+        out = [p for p in network.projections.values() if p.source is population]
+        if (
+            getattr(population.model, "is_poisson", False)
+            and name not in recorded
+            and len(out) == 1
+            and isinstance(out[0].connector, OneToOne)
+            and out[0].rule is None
+            and isinstance(out[0].weight, float)
+            and population.model.start == 0.0  # type: ignore[union-attr]
+        ):
+            found[name] = out[0]
+    return found
+
+
+def grid_block(population: Population, common: dict[str, Any], streams: Streams, grid: Grid) -> Struct:
+    model, n = population.model, len(population)
+    assert isinstance(model, Model)
+    t_ref = getattr(model, model.refractory) if model.refractory else 0.0
+    ticks = grid.ticks(f"{type(model).__name__}.{model.refractory} of population {population.name!r}:", t_ref)
+    own = type(model).receive_held is not Model.receive_held
+    states = common["states"]
+    if not states:
+        raise NetworkError(f"{type(model).__name__} has no state; declare its potential with state('cell').")
+    return Struct(
+        kind=stepped.GRID,
+        model=model,
+        **common,
+        saved=tuple(s.copy() for s in states),
+        start=tuple(s.copy() for s in states),
+        ref_ticks=np.ascontiguousarray(np.broadcast_to(ticks, (n,)).astype(np.int64)),
+        until=np.zeros(n, np.int64),
+        held=np.zeros(n, np.int32),
+        fired=np.zeros(n, np.int32),
+        n_held=0,
+        n_fired=0,
+        input=stepped.KEPT if model.receives_while_held else stepped.OWN if own else stepped.LOST,
+        threshold=bool(model.threshold),
+        noisy=hasattr(model, "noise"),
+        escapes=hasattr(model, "hazard"),
+        key=np.array([streams.key("noise", population.name)], np.uint64),
+    )
+
+
+def drizzle_block(
+    projection: Projection, weight: float, g0: int, target: Struct, count: np.ndarray, streams: Streams, grid: Grid
+) -> Struct:
+    """The block of a Poisson population that is drawn as numbers of arrivals at `target`."""
+    source = projection.source
+    model: Any = source.model
+    mean = np.atleast_1d(np.asarray(model.rate * grid.dt, float)).copy()
+    if mean.max() > 700.0:
+        raise ParameterError(
+            f"Poisson.rate of population {source.name!r} is {mean.max() / grid.dt:g} Hz, more than 700 spikes in a "
+            f"time step of {grid.dt:g} s. Choose a shorter dt."
+        )
+    cumulated, guide = poisson_table(float(mean[0]))
+    return Struct(
+        kind=stepped.DRIZZLE,
+        g0=g0,
+        g1=g0 + len(source),
+        lo=0,
+        hi=len(source),
+        fields=Fields(),
+        states=(),
+        target=target,
+        port=projection.target.model.ports.index(projection.port),  # type: ignore[union-attr]
+        weight=weight,
+        mean=mean,
+        cumulated=cumulated,
+        guide=guide,
+        key=np.array([streams.key("source", source.name)], np.uint64),
+        count=count,
+    )

@@ -1,0 +1,286 @@
+"""Threads for the grid engine: a network shared by several engines, each with a part of the neurons of every block.
+
+See :mod:`snn.engine.grid` for what they tell each other. Engines share all arrays of neurons and synapses, which are as
+they are for one engine: each writes only to its own part of them. What is an engine's own: its queue of spikes, its
+list of cells that are held, traces of plastic synapses (those of sources are in each engine, and alike), counters.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from concurrent.futures import ThreadPoolExecutor, wait
+from threading import Event
+from typing import Any
+
+import numpy as np
+from numba import njit
+
+from . import wire
+from .build import QUEUES, Built, Part
+from .engine import stepped
+from .engine.currents import CURRENT
+from .engine.exact import DONE
+from .engine.grid import APART, WAIT, advance_grid
+from .engine.jit import OPTIONS
+from .engine.ring import RING
+from .engine.struct import Struct
+from .errors import ParameterError
+from .layout import BuiltProjection
+from .network import Network
+from .plugin import Model
+
+_WORTH = 10_000
+"""Neurons for each thread from which two are faster than one."""
+_FARTHEST = 60
+"""Most ticks that an engine may be ahead of another; more would gain nothing, and spikes are kept as long."""
+_LINE = 64
+# What engines that share a network have each for themselves.
+_OWN_ROWS = (
+    "pre", "post", "log_t", "log_j", "log_prev", "log_g", "log_post", "last", "cursor", "active", "active_rows", "v",
+    "count",
+)  # fmt: skip
+_OWN_ENGINE = (*QUEUES, "bin_head", "bin_tail", "fired", "due_ptr", "rec_t")
+
+
+def choose_threads(network: Network, engine: str, threads: Any) -> tuple[int, str]:
+    """How many threads run a network, and why.
+
+    Raises
+    ------
+    ParameterError
+        For anything but "auto" and whole numbers above 0, and for several threads on the exact engine.
+    """
+    if threads != "auto" and (isinstance(threads, bool) or not isinstance(threads, (int, np.integer)) or threads < 1):
+        raise ParameterError(f"Simulator.threads is {threads!r}; give a whole number, 1 or more, or 'auto'.")
+    if threads != "auto":
+        if engine == "exact" and threads > 1:
+            raise ParameterError(
+                f"Simulator.threads is {threads}, but the exact engine runs on one. Give threads=1 or engine='grid'."
+            )
+        return int(threads), "asked for"
+    if engine == "exact":
+        return 1, "the exact engine runs on one thread"
+    neurons = sum(len(p) for p in network.populations.values() if isinstance(p.model, Model))
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    most = min(cores, wire.threads())
+    if most == 1:
+        return 1, "there is one core"
+    if neurons < 2 * _WORTH:
+        return 1, f"{neurons} neurons are too few for two threads"
+    n = min(most, neurons // _WORTH)
+    return n, f"{neurons} neurons on {most} cores"
+
+
+# ------------------------------------------------------------------------------------------------------- sharing
+
+
+def _cuts(n: int, n_parts: int) -> np.ndarray:
+    """Where the parts of n neurons begin and the last one ends; large parts do not share a cache line."""
+    cuts = np.arange(n_parts + 1) * n // n_parts
+    if n >= _LINE * _LINE:
+        cuts[1:-1] -= cuts[1:-1] % _LINE
+    return cuts
+
+
+@njit(cache=True, **OPTIONS)
+def _cut_rows(ptr, target, cuts, out):
+    """Where each part of each row begins: targets ascend within a row."""
+    n_parts = cuts.size - 1
+    for r in range(ptr.size - 1):
+        at = ptr[r]
+        for p in range(n_parts):
+            lo, hi = at, ptr[r + 1] if p > 0 else at
+            while lo < hi:
+                middle = (lo + hi) >> 1
+                if target[middle] < cuts[p]:
+                    lo = middle + 1
+                else:
+                    hi = middle
+            at = lo
+            out[r * n_parts + p] = at
+    out[out.size - 1] = ptr[ptr.size - 1]
+
+
+def _parted(p: BuiltProjection, cuts: np.ndarray) -> np.ndarray:
+    """Pointers to the parts of each row, one after the other."""
+    n_parts = cuts.size - 1
+    if n_parts == 1:
+        return p.ptr
+    if p.dense:
+        return np.append((p.ptr[:-1, None] + cuts[:-1]).ravel(), p.ptr[-1])
+    out = np.empty((p.ptr.size - 1) * n_parts + 1, np.int64)
+    _cut_rows(p.ptr, p.target, cuts, out)
+    return out
+
+
+def _copies(struct: Struct, names: tuple[str, ...]) -> dict[str, Any]:
+    def copy(value: Any) -> Any:
+        return tuple(map(copy, value)) if isinstance(value, tuple) else value.copy()
+
+    return {name: copy(getattr(struct, name)) for name in names}
+
+
+def _another(built: Built) -> Part:
+    """One more engine for a network: arrays of neurons and synapses are shared, what is its own is as the first one's.
+
+    But counters, which are 0.
+    """
+    whole, populations = built.parts[0], list(built.network.populations)
+    blocks = [b.twin(**_copies(b, ("held", "fired"))) if b.kind is stepped.GRID else b.twin() for b in whole.blocks]
+    groups = [g.twin(**_copies(g, ("count",) if g.kind is RING else _OWN_ROWS)) for g in whole.groups]
+    counts = {id(old.count): new.count for old, new in zip(whole.groups, groups, strict=True)}
+    for b in blocks:
+        if b.kind in (RING, stepped.DRIZZLE):
+            b.target = blocks[whole.blocks.index(b.target)]
+        if b.kind is stepped.DRIZZLE:
+            b.count = counts[id(b.count)]
+    for p, g in zip(built.projections.values(), groups, strict=True):
+        g.count[:] = 0
+        learner = p.projection.teaches
+        if learner is not None:
+            g.block = g.block.twin(learner=groups[built.projections[learner.name].group])
+        elif g.kind is not RING:
+            g.block = blocks[populations.index(p.end[0])]
+            if g.reads_v:
+                g.post = (*g.post[:-1], g.v)
+    return Part.of(whole.engine.twin(**_copies(whole.engine, _OWN_ENGINE)), blocks, groups)
+
+
+def _shortest(built: Built) -> float:
+    """The shortest delay in ticks."""
+    found = [float(_FARTHEST)]
+    for p, g in zip(built.projections.values(), built.groups, strict=True):
+        if p.ticks is not None:
+            found.append(p.ticks.min())
+        elif p.group not in built.drizzled and g.r1 > g.r0:
+            found.append(built.engine.row_delay[g.r0 : g.r1].min())
+    return min(found)
+
+
+def share(built: Built, n_parts: int) -> None:
+    """Let as many engines share a network; the first one has all of it, as it was built or restored."""
+    whole = built.parts[0]
+    tick, n_rec = whole.engine.tick, whole.engine.rec_t.size
+    ahead = int(_shortest(built)) if n_parts > 1 else 0
+    common = {
+        "n_parts": n_parts,
+        "ahead": ahead,
+        "spikes": np.zeros((n_parts, n_rec), np.int32),
+        "ends": np.zeros((n_parts, 1 << (2 * ahead + 3).bit_length()), np.int64),
+        "published": np.full(n_parts * APART, tick),
+        "sent": tick,
+        "n_rec": 0,
+    }
+    by_name = {name: _cuts(len(p), n_parts) for name, p in built.network.populations.items()}
+    cuts, of_target = list(by_name.values()), [by_name[p.end[0]] for p in built.projections.values()]
+    ptr = [_parted(p, c) for p, c in zip(built.projections.values(), of_target, strict=True)]
+    held = [b.held[: b.n_held].copy() if b.kind is stepped.GRID else None for b in whole.blocks]
+    built.parts = [whole, *(_another(built) for _ in range(1, n_parts))]
+    for k, part in enumerate(built.parts):
+        e = part.engine
+        for name, value in common.items():
+            setattr(e, name, value)
+        e.part, e.rec_i, e.merging = k, e.spikes[k], np.zeros(n_parts, np.int64)
+        for b, cut, mine in zip(part.blocks, cuts, held, strict=False):
+            b.lo, b.hi = int(cut[k]), int(cut[k + 1])
+            if mine is not None:
+                mine = mine[(mine >= b.lo) & (mine < b.hi)]
+                b.held[: mine.size], b.n_held = mine, mine.size
+        driven = [b for b in part.blocks if b.kind is CURRENT]
+        for b, injection in zip(driven, built.network.currents, strict=True):
+            b.lo, b.hi = map(int, by_name[injection.population.name][k : k + 2])
+        for g, cut, begins in zip(part.groups, of_target, ptr, strict=True):
+            g.ptr, g.part, g.n_parts = begins, k, n_parts
+            if g.kind is not RING:
+                g.first = int(cut[k])
+
+
+def merged(built: Built) -> dict[Struct, dict[str, Any]]:
+    """Members of the first engine's structs as they would be if it had the network for itself; the others are so."""
+    found: dict[Struct, dict[str, Any]] = {}
+    if len(built.parts) == 1:
+        return found
+    for k, b in enumerate(built.blocks):
+        if b.kind is stepped.GRID:
+            lists = [part.blocks[k].held[: part.blocks[k].n_held] for part in built.parts]
+            held = np.zeros_like(b.held)
+            n_held = sum(map(len, lists))
+            held[:n_held] = np.concatenate(lists)
+            found[b] = {"held": held, "n_held": n_held}
+    for k, (p, g) in enumerate(zip(built.projections.values(), built.groups, strict=True)):
+        if g.kind is not RING:
+            at = list(built.network.populations).index(p.end[0])
+            post = [values.copy() for values in g.post]
+            for part in built.parts:
+                b = part.blocks[at]
+                for to, values in zip(post, part.groups[k].post, strict=True):
+                    to[b.lo : b.hi] = values[b.lo : b.hi]
+            found[g] = {f"post.{f}": values for f, values in enumerate(post)}
+    return found
+
+
+# ------------------------------------------------------------------------------------------------------- running
+
+
+def advance(built: Built, last: int, stop: float) -> list[float]:
+    """Let every engine run until tick `last`, or until one of them needs something; why each of them has returned."""
+    run = built.bound(advance_grid, built.engine, 0, last, stop)
+    if len(built.parts) == 1:
+        return [run(built.engine, built.engine, 0, last, stop)]
+    enough = Event()
+
+    def work(e: Struct) -> float:
+        while True:
+            why = run(e, e, 0, last, stop)
+            if why not in (DONE, WAIT):
+                enough.set()
+            if why != WAIT or enough.is_set():
+                return why
+            _let_others()
+
+    if built.pool is None:
+        built.pool = ThreadPoolExecutor(len(built.parts))
+    jobs = [built.pool.submit(work, part.engine) for part in built.parts]
+    try:
+        wait(jobs)
+    finally:
+        # Also after Ctrl+C: nothing is read or changed while an engine runs.
+        wait(jobs)
+    return [job.result() for job in jobs]
+
+
+def _let_others() -> None:
+    """Give the processor away for a moment: an engine that others wait for may have none."""
+    if hasattr(os, "sched_yield"):
+        os.sched_yield()
+    else:
+        time.sleep(0)
+
+
+def take_spikes(built: Built) -> tuple[np.ndarray, np.ndarray]:
+    """Times (s) and neurons of the spikes recorded so far, taken out; but for those that an engine has yet to send."""
+    engines = [part.engine for part in built.parts]
+    sent = min(e.sent for e in engines)
+    times, ids = [], []
+    for e in engines:
+        n = int(e.ends[e.part, (sent - 1) & (e.ends.shape[1] - 1)]) if built.grid is not None else e.n_rec
+        times.append(e.rec_t[:n].copy())
+        ids.append(e.rec_i[:n].copy())
+        left = e.n_rec - n
+        e.rec_t[:left] = e.rec_t[n : e.n_rec].copy()
+        e.rec_i[:left] = e.rec_i[n : e.n_rec].copy()
+        e.n_rec = left
+        e.ends[e.part] -= n
+    if max(e.n_rec for e in engines) > engines[0].rec_t.size // 2:
+        _more_room(engines)
+    return np.concatenate(times), np.concatenate(ids)
+
+
+def _more_room(engines: list[Struct]) -> None:
+    """Double the room for spikes that are yet to be sent."""
+    spikes = np.zeros((len(engines), 2 * engines[0].rec_t.size), np.int32)
+    for k, e in enumerate(engines):
+        spikes[k, : e.rec_i.size] = e.rec_i
+    for k, e in enumerate(engines):
+        e.spikes, e.rec_i, e.rec_t = spikes, spikes[k], np.append(e.rec_t, np.zeros_like(e.rec_t))

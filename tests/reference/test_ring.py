@@ -1,0 +1,101 @@
+"""Delivery through a ring does what rows of one delay do."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from models import LIF, LIFExp, SpikeTimes
+from snn import Network, Simulator, fixed_probability, ms, normal, rings, uniform
+from snn.engine import rows
+from snn.plugin import Model, param, state
+
+DT = 0.1 * ms
+N = 60
+
+
+def network(model=None, weight=None):
+    net = Network(4)
+    rng = np.random.default_rng(1)
+    given = net.population("given", SpikeTimes(rng.integers(0, N, 300), rng.uniform(0, 0.1, 300)), N)
+    cells = net.population("cells", model or LIFExp(drive=1.1, t_ref=2 * ms), N, init={"v": uniform(0, 0.9)})
+    how = {"delay": uniform(0.0, 2.5 * ms), "weight": normal(0.2, 0.1) if weight is None else weight}
+    net.connect(given, cells, fixed_probability(0.6), **how)
+    net.connect(cells, cells, fixed_probability(0.6), port="inh", dtype="float32", **how)
+    return net
+
+
+def run(net, **how):
+    sim = Simulator(net, engine="grid", dt=DT, round_delays=True, **how)
+    return sim, sim.run(0.1, progress=False)
+
+
+@pytest.mark.parametrize("case", ["a weight for each synapse", "for each source", "one for all", "delta synapses"])
+def test_spikes_are_those_of_rows(case, monkeypatch):
+    by_source = np.repeat(np.linspace(-0.2, 0.3, N)[:, None], N, axis=1)
+    weight = {"for each source": by_source, "one for all": 0.05}.get(case)
+    model = LIF(drive=1.1, t_ref=2 * ms) if case == "delta synapses" else None
+    ring, with_ring = run(network(model, weight))
+    monkeypatch.setattr(rings, "_SHORT", 0)
+    queue, with_rows = run(network(model, weight))
+    found, expected = with_ring.spikes["cells"], with_rows.spikes["cells"]
+    assert len(expected.times) > 200
+    assert ring.built.projections["cells->cells"].ticks is not None
+    assert queue.built.projections["cells->cells"].ticks is None
+    assert found.times.tolist() == expected.times.tolist()
+    assert found.ids.tolist() == expected.ids.tolist()
+    # Sums of a tick are formed in another order: rounding, and weights are in both engines as declared.
+    np.testing.assert_allclose(ring.state("cells", "v"), queue.state("cells", "v"), rtol=0, atol=1e-12)
+    for name in ring.built.projections:
+        assert np.sort(ring.weights(name)).tolist() == np.sort(queue.weights(name)).tolist()
+        events = [sim.built.groups[sim.built.projections[name].group].count[rows.N_EVENTS] for sim in (ring, queue)]
+        # Those in flight are counted when they are sent.
+        assert events[1] <= events[0] <= 1.1 * events[1]
+
+
+def test_weights_can_be_replaced_and_are_in_the_order_of_the_synapses():
+    sim = Simulator(network(weight=0.2), engine="grid", dt=DT, round_delays=True)
+    source, target = sim.synapses("cells->cells")
+    assert np.lexsort((target, source)).tolist() == list(range(source.size))
+    new = np.float32(source + target / 100.0)
+    sim.set_weights("cells->cells", new)
+    assert sim.weights("cells->cells").tolist() == new.tolist()
+    sim.set_weights("cells->cells", np.full(source.size, 1000.0))
+    inputs = sim.run(0.1, progress=False).spikes["given"].ids.size
+    assert inputs == 300
+    assert sim.state("cells", "i_inh").max() > 100.0
+
+
+class Saturating(Model):
+    """Arrivals count the less, the more of them there are."""
+
+    rise: float = param(0.5, doc="share of the way to 1 that an arrival of weight 1 takes")
+    v = state("cell", 0.0)
+
+    def step(self, cell, dt):
+        cell.v *= 0.999
+
+    def receive(self, cell, port, w):
+        cell.v += self.rise * w * (1.0 - cell.v)
+
+    def above(self, cell):
+        return False
+
+    def fire(self, cell):
+        pass
+
+
+def test_a_model_whose_arrivals_do_not_sum_up_gets_them_one_by_one():
+    net = Network(1)
+    given = net.population("given", SpikeTimes([0, 1, 2, 3], [0.0, 0.1 * ms, 0.2 * ms, 0.3 * ms]), 4)
+    cells = net.population("cells", Saturating(), N)
+    # Every spike arrives in tick 4.
+    delay = np.repeat([0.4 * ms, 0.3 * ms, 0.2 * ms, 0.1 * ms], N).reshape(4, N)
+    net.connect(given, cells, weight=1.0, delay=delay)
+    sim = Simulator(net, dt=DT)
+    assert sim.built.projections["given->cells"].ticks is None
+    sim.run(0.5 * ms, progress=False)
+    assert sim.state("cells", "v") == pytest.approx(1 - 0.5**4)
+    assert rings.sums_up(LIFExp(), 0)
+    assert rings.sums_up(LIF(tau_m=np.linspace(1, 2, 3)), 0)
+    assert not rings.sums_up(Saturating(), 0)
