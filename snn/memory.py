@@ -43,7 +43,7 @@ def _group(limit: str, used: str) -> int | None:
         return None
 
 
-def check_memory(network: Network, limit: float | None = None) -> None:
+def check_memory(network: Network, limit: float | None = None, *, on_grid: bool = False) -> None:
     """Refuse a network whose state alone takes more memory than there is; nothing has been allocated yet.
 
     Parameters
@@ -61,7 +61,7 @@ def check_memory(network: Network, limit: float | None = None) -> None:
     if limit is not None and (isinstance(limit, bool) or not isinstance(limit, Real) or not limit > 0):
         raise ParameterError(f"Simulator.max_memory is {limit!r}; give a number of bytes above 0, or inf.")
     most = available_memory() if limit is None else float(limit)
-    parts = network.memory()
+    parts = network.memory(on_grid=on_grid)
     total = parts.pop("total")
     if most is None or total <= most:
         return

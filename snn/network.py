@@ -412,12 +412,13 @@ class Network:
             "currents": [{"population": i.population.name, "current": plain(i.current)} for i in self.currents],
         }
 
-    def memory(self) -> dict[str, int]:
+    def memory(self, *, on_grid: bool = False) -> dict[str, int]:
         """Bytes that the network's state will take, by part and in total, before anything is allocated.
 
-        Per synapse: the weight (nothing where all share one that never changes), the rule's synaptic states, 4 bytes
-        for the target unless all are connected to all, 8 for the delay unless all share one. Random connectors count
-        with their expected number of synapses. Per neuron: 8 bytes for each state of its model and of the rules.
+        Per synapse: the weight (nothing where all share one that never changes), the rule's synaptic states, 2 or 4
+        bytes for the target unless all are connected to all (2 where there are at most 65 536), 8 for the delay unless
+        all share one, or 1 for static synapses on a grid. Random connectors count with their expected number of
+        synapses. Per neuron: 8 bytes for each state of its model and of the rules. Making the synapses takes more.
         """
         parts: dict[str, float] = {}
         for name, population in self.populations.items():
@@ -426,8 +427,11 @@ class Network:
             width = np.dtype(p.dtype).itemsize
             states = {kind: len(p.rule.states(kind)) if p.rule else 0 for kind in ("syn", "pre", "post")}
             is_stored = p.rule is not None or not isinstance(p.weight, float)
-            per_synapse = width * (is_stored + states["syn"]) + 8 * (not isinstance(p.delay, float))
-            per_synapse += 4 * (not p.connector.is_dense(p.source is p.target))
+            per_synapse = width * (is_stored + states["syn"])
+            if not isinstance(p.delay, float):
+                per_synapse += 1 if on_grid and p.rule is None else 8
+            if not p.connector.is_dense(p.source is p.target):
+                per_synapse += 2 if len(p.target) <= 65536 else 4
             per_neuron = 8 * states["pre"] * len(p.source) + 8 * states["post"] * len(p.target)
             parts[f"projection/{name}"] = p.n_synapses * per_synapse + per_neuron
         for k, i in enumerate(self.currents):

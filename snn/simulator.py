@@ -173,7 +173,7 @@ class Simulator:
             owner: Any = request.projection if isinstance(request, Weights) else request.population
             if owner not in [*network.populations.values(), *network.projections.values()]:
                 raise RecordingError(f"{request!r} records {owner!r}, which does not belong to this network.")
-        check_memory(network, max_memory)
+        check_memory(network, max_memory, on_grid=self.grid is not None)
         self.built = self._build()
         start(self.built)
         self.presented = 0

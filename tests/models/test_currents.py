@@ -222,3 +222,18 @@ def test_presentations_refuse_injected_currents():
     net.inject(cells, StepCurrent([0.0], [1.0]))
     with pytest.raises(NetworkError, match="present: a current is injected into population 'cells'"):
         Simulator(net).present([[0.1, 0.2]], into=inputs, readout=cells, duration=10 * ms, learn=False)
+
+
+def test_noise_and_steps_are_the_same_for_any_number_of_threads():
+    def spikes(threads):
+        net = Network(4)
+        cells = net.population("cells", LIF(tau_m=TAU, t_ref=REF), 101)
+        net.inject(cells, TimedCurrent(values=np.linspace(0.5, 1.5, 202).reshape(2, 101), step=30 * ms))
+        net.inject(cells, OrnsteinUhlenbeck(sd=0.5))
+        found = Simulator(net, threads=threads).run(0.1, progress=False).spikes["cells"]
+        return found.times.tolist(), found.ids.tolist()
+
+    one = spikes(1)
+    assert len(one[0]) > 50
+    assert spikes(2) == one
+    assert spikes(3) == one

@@ -11,11 +11,13 @@ import numpy as np
 import pytest
 import scipy.sparse
 
+from models import LIFExp
 from snn.connect import all_to_all, expand, fixed_in_degree, fixed_probability, from_arrays, from_sparse, one_to_one
 from snn.errors import NetworkError
 from snn.network import Network
 from snn.plugin import Credit, Model, Rule, Source, param, state
 from snn.random import Streams, normal, uniform
+from snn.simulator import Simulator
 
 
 class Cell(Model):
@@ -194,9 +196,9 @@ def test_a_long_array_is_described_by_its_range_and_digest():
         (all_to_all(), {"delay": uniform(0, 1e-3)}, 8 * 12),
         # Weight and z in float32, x of each source and y of each target in float64.
         (all_to_all(), {"rule": Hebb(), "dtype": "float32"}, (4 + 4) * 12 + 8 * 4 + 8 * 3),
-        (fixed_in_degree(2), {}, 4 * 6),
-        (fixed_in_degree(2), {"rule": ThreeFactor()}, (4 + 8) * 6),
-        (fixed_probability(0.5), {"weight": normal(0, 1)}, (4 + 8) * 6),
+        (fixed_in_degree(2), {}, 2 * 6),
+        (fixed_in_degree(2), {"rule": ThreeFactor()}, (2 + 8) * 6),
+        (fixed_probability(0.5), {"weight": normal(0, 1)}, (2 + 8) * 6),
     ],
 )
 def test_memory_counts_what_a_projection_will_hold(connector, options, expected):
@@ -208,6 +210,16 @@ def test_memory_counts_what_a_projection_will_hold(connector, options, expected)
         "projection/inputs->cells": expected,
         "total": 8 * 3 + expected,
     }
+
+
+def test_memory_of_a_static_synapse_is_what_the_grid_keeps_of_it():
+    net = Network(seed=1)
+    cells = net.population("cells", LIFExp(), 2000)
+    drawn = {"weight": normal(1e-6, 1e-7), "delay": uniform(1e-3, 6e-3), "dtype": "float32"}
+    net.connect(cells, cells, fixed_in_degree(100), name="drawn", **drawn)
+    built = Simulator(net, engine="grid", round_delays=True).built.projections["drawn"]
+    kept = built.weight.nbytes + built.target.nbytes + built.ticks.nbytes
+    assert net.memory(on_grid=True)["projection/drawn"] == kept == 7 * 200_000
 
 
 def test_memory_of_a_network_that_would_not_fit_is_known_at_once():
@@ -234,7 +246,7 @@ def test_the_summary_is_a_table_of_all_declarations():
         "cells->readout  all_to_all()              3,600     1.0                       0 ms   inh   none\n\n"
         "credit      error    to\n"
         "Feedback()  readout  cells\n\n"
-        "memory  9.47 KiB"  # 8 * (3 + 1200) + 12 * 6 bytes = 9.466 KiB
+        "memory  9.46 KiB"  # 8 * (3 + 1200) + 10 * 6 bytes = 9.457 KiB
     )
 
 
