@@ -11,7 +11,7 @@ from .lif_alpha import LIFAlpha
 from .lif_cond import LIFCond
 from .lif_exp import LIFExp
 from .readout import Readout
-from .sources import Latency, Poisson, Rate, Regular, SpikeTimes, TimedPoisson
+from .sources import Latency, Playback, Poisson, Rate, Regular, SpikeTimes, TimedPoisson
 from .two_compartment import TwoCompartmentLIF
 
 __all__ = [
@@ -27,6 +27,7 @@ __all__ = [
     "LIFExp",
     "Latency",
     "OrnsteinUhlenbeck",
+    "Playback",
     "Poisson",
     "Rate",
     "Readout",

@@ -12,6 +12,7 @@ from numba import njit
 
 from snn.account import count_credit, count_error
 from snn.errors import ParameterError
+from snn.events import Events
 from snn.ledger import Ledger
 from snn.simulator import Presentations
 from snn.units import ms
@@ -49,6 +50,20 @@ def _encode(x, u, low, t_last, t_first, jitter, period, duration, n_steps, ptr, 
                         fill[step] += 1
                     t += period
     return ptr[n_steps]
+
+
+@njit(cache=True, error_model="numpy", nogil=True)
+def _play(events, times, duration, n_steps, ptr, ids):
+    """The same of a sample that is spikes, in order of time; those after its end are left out."""
+    ptr[:] = 0
+    n = 0
+    while n < times.size and times[n] < duration:
+        ids[n] = events[n]
+        ptr[min(int(times[n] * (n_steps / duration)), n_steps - 1) + 1] += 1
+        n += 1
+    for t in range(n_steps):
+        ptr[t + 1] += ptr[t]
+    return n
 
 
 @njit(cache=True, error_model="numpy", nogil=True)
@@ -178,8 +193,8 @@ def _update(ptr, ids, sizes, w, eta, eta_readout, s, error, n_fired, d):
 
 
 @njit(cache=True, error_model="numpy", nogil=True)
-def _show(x, y, order, jitter, code, sizes, w, params, learn, smooth, n_steps, out, loss, fired, counts):
-    """Show samples; code = (low, t_last, t_first, jitter, period, duration), params as unpacked below.
+def _show(x, spikes, y, order, jitter, code, sizes, w, params, learn, smooth, n_steps, out, loss, fired, counts):
+    """Show samples, values x or else spikes = (ptr, ids, times); code and params as they are unpacked below.
 
     Adds to `fired`, the spikes of each hidden neuron, and to counts = [input spikes, neurons of the last hidden layer
     that fired]. Returns False where there is no room for a sample's input spikes, which cannot be.
@@ -193,12 +208,20 @@ def _show(x, y, order, jitter, code, sizes, w, params, learn, smooth, n_steps, o
     u, s, d = np.zeros((n_steps, total)), np.zeros((n_steps, total)), np.zeros((n_steps, total))
     error, n_fired = np.zeros(n_out), np.zeros(total)
     trains = 1 if period == math.inf else 1 + int(duration / period)
-    ids, ptr, fill = np.zeros(trains * sizes[0], np.int64), np.zeros(n_steps + 1, np.int64), np.zeros(n_steps, np.int64)
+    first, played, times = spikes
+    room = trains * sizes[0]
+    for k in range(first.size - 1):
+        room = max(room, first[k + 1] - first[k])
+    ids, ptr, fill = np.zeros(room, np.int64), np.zeros(n_steps + 1, np.int64), np.zeros(n_steps, np.int64)
     for m in range(order.size):
         sample = order[m]
-        n_in = _encode(
-            x[sample], jitter[m], low, t_last, t_first, latest, period, duration, n_steps, ptr, ids, fill
-        )
+        if first.size > 1:
+            a, b = first[sample], first[sample + 1]
+            n_in = _play(played[a:b], times[a:b], duration, n_steps, ptr, ids)
+        else:
+            n_in = _encode(
+                x[sample], jitter[m], low, t_last, t_first, latest, period, duration, n_steps, ptr, ids, fill
+            )
         if n_in < 0:
             return False
         _forward(ptr, ids, sizes, w, alpha, half, smooth, u, s, out[m])
@@ -348,6 +371,14 @@ class BPTT:
     def _present(
         self, samples: Any, labels: Any, learn: bool, order: Any, fall: float, smooth: bool
     ) -> Presentations:
+        spikes = np.zeros(0, np.int64), np.zeros(0, np.int32), np.zeros(0)
+        if isinstance(samples, Events):
+            if samples.size != self.sizes[0]:
+                raise ParameterError(
+                    f"BPTT: samples are spikes of {samples.size} neurons; this network has {self.sizes[0]} inputs."
+                )
+            spikes = samples.ptr, samples.ids, samples.times
+            samples = np.zeros((len(samples), self.sizes[0]), np.float32)
         x = np.ascontiguousarray(samples, dtype=np.float32)
         if x.ndim != 2 or x.shape[1] != self.sizes[0]:
             raise ParameterError(f"BPTT: samples have shape {x.shape}; this network needs (n, {self.sizes[0]}).")
@@ -375,7 +406,7 @@ class BPTT:
             drawn = self._rng.random(shape, dtype=np.float32) if jitter else np.zeros(shape, np.float32)
             span = slice(k, k + part.size)
             done = _show(
-                x, y, part, drawn, code, sizes, self._w, params, learn, smooth, self.steps,
+                x, spikes, y, part, drawn, code, sizes, self._w, params, learn, smooth, self.steps,
                 out[span], loss[span], fired, seen,
             )  # fmt: skip
             assert done

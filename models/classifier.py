@@ -11,7 +11,7 @@ import numpy as np
 from snn.connect import all_to_all
 from snn.errors import NetworkError
 from snn.network import Network, Population, Projection
-from snn.plugin import Credit, Model, Rule
+from snn.plugin import Credit, Model, Rule, Source
 from snn.random import Distribution, normal
 from snn.simulator import Presentations, Simulator
 from snn.units import ms
@@ -91,7 +91,9 @@ class Classifier:
     def show(self, samples: Any, labels: Any = None, **how: Any) -> Presentations:
         """Present samples; unless learn=True the jitter gives way to its mean. See :meth:`snn.Simulator.present`."""
         learn = how.get("learn", False)
-        self.inputs.model.jitter, self.inputs.model.t_first = (self.jitter, 0.0) if learn else (0.0, self.jitter / 2)
+        encoder = self.inputs.model
+        if isinstance(encoder, Latency):
+            encoder.jitter, encoder.t_first = (self.jitter, 0.0) if learn else (0.0, self.jitter / 2)
         return self.sim.present(
             samples,
             labels,
@@ -136,6 +138,8 @@ class LatencyClassifier(Classifier):
         Inputs at or below do not fire.
     jitter : float, s
         Largest random delay of an input's spikes while training; evaluation has none.
+    encoder : Source, optional
+        In place of the latency code: Playback() for samples that are spikes, Rate(...).
     """
 
     def __init__(
@@ -155,9 +159,11 @@ class LatencyClassifier(Classifier):
         period: float = math.inf,
         low: float = 0.1,
         jitter: float = 8 * ms,
+        encoder: Source | None = None,
     ) -> None:
         net = Network(seed)
-        self.inputs = net.population("input", Latency(t_last=t_last, low=low, period=period), sizes[0])
+        encoder = Latency(t_last=t_last, low=low, period=period) if encoder is None else encoder
+        self.inputs = net.population("input", encoder, sizes[0])
         self.hidden = hidden_layers(net, LIF(tau_m=tau_m, soft_reset=True), sizes[1:-1])
         self.readout = net.population("readout", Readout(), sizes[-1])
         self.projections: list[Projection] = []

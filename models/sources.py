@@ -106,6 +106,16 @@ class Rate(Source):
         return max(t, 0.0) - math.log(1.0 - u) / (cell.x * self.rate_max)
 
 
+class Playback(GivenSpikes):
+    """Plays the spikes of the sample that is presented, of :class:`snn.events.Events`; silent in a run."""
+
+    plays_samples = True
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._ids, self._times = np.zeros(0, np.int32), np.zeros(0)
+
+
 class SpikeTimes(GivenSpikes):
     """Given spikes: neuron `ids[n]` fires at `times[n]` (s). The order does not matter.
 

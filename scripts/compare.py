@@ -30,6 +30,7 @@ from typing import Any
 
 import numpy as np
 
+from models import Playback
 from models.augment import warp
 from models.bptt import BPTT
 from models.classifier import LatencyClassifier
@@ -38,6 +39,7 @@ from models.tasks import TASKS, Task, load
 from rules import PATHWAYS, Delta, ErrorNeurons, ThreeFactor
 from snn import SnnError
 from snn.errors import ParameterError
+from snn.events import Events
 from snn.progress import Progress, progress
 
 SETTINGS = Path(__file__).with_name("settings.toml")
@@ -96,6 +98,8 @@ def network(rule: str, task: Task, settings: dict[str, Any], seed: int) -> Any:
     """An untrained network; `fit` and `show` of both kinds are alike."""
     sizes = (task.n_in, *map(int, settings["hidden"].split("-")), task.n_classes)
     net = dict(settings["net"])
+    if isinstance(task.train_x, Events):
+        net["duration"] = task.duration
     duration = net.get("duration", 0.03)
     net["duration"] = duration + task.feedback_delay
     if rule == BASELINE:
@@ -103,6 +107,8 @@ def network(rule: str, task: Task, settings: dict[str, Any], seed: int) -> Any:
         own["steps"] = round(own.get("steps", 40) * net["duration"] / duration)
         return BPTT(sizes, seed=seed, **net, **own)
     if rule == SPIKES_ALONE:
+        if isinstance(task.train_x, Events):
+            raise ParameterError(f"Task {task.name!r} has spikes for samples, which rule {rule!r} cannot be shown.")
         # Its readout fires, so that the scale of a readout that sums says nothing about its weights.
         own = {key: value for key, value in settings["net"].items() if key != "w_out"} | settings["erbp"]
         own["duration"] = own.get("duration", 0.05) + task.feedback_delay
@@ -115,6 +121,8 @@ def network(rule: str, task: Task, settings: dict[str, Any], seed: int) -> Any:
             # Forward and feedback weights have to learn alike.
             own = {key: settings["readout"][key] for key in ("eta", "decay") if key in settings["readout"]} | own
         credit = PATHWAYS[rule](**own)
+    if isinstance(task.train_x, Events):
+        net["encoder"] = Playback()
     hidden_rule = None if credit is None else ThreeFactor(**settings["rule"])
     return LatencyClassifier(sizes, hidden_rule, Delta(**settings["readout"]), credit, seed=seed, **net)
 

@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 
 from .errors import NetworkError, ParameterError
+from .events import Events
 from .network import Network, Population
-from .plugin import Rule, Source, check_unit
+from .plugin import GivenSpikes, Rule, Source, check_unit
 
 
 def duration_of(where: str, value: Any, plausible: float | None = None) -> float:
@@ -52,7 +53,19 @@ def _whole(where: str, given: Any) -> np.ndarray:
 
 
 def samples_of(given: Any, into: Population) -> np.ndarray:
-    """Samples as (n, size of `into`) float32, from 0 to 1."""
+    """Samples as (n, size of `into`) float32, from 0 to 1; (n, 0) where they are spikes."""
+    if isinstance(given, Events) != plays_samples(into):
+        what = "snn.events.Events" if plays_samples(into) else "an array, or a population with the model Playback"
+        raise ParameterError(
+            f"present: samples are {type(given).__name__}, but population {into.name!r} has model {into.model!r}; "
+            f"give {what}."
+        )
+    if isinstance(given, Events):
+        if given.size != len(into):
+            raise ParameterError(
+                f"present: samples are spikes of {given.size} neurons; population {into.name!r} has {len(into)}."
+            )
+        return np.zeros((len(given), 0), np.float32)
     x = _numbers("present: samples", given, np.float32)
     if x.ndim != 2 or x.shape[1] != len(into):
         raise ParameterError(f"present: samples has shape {x.shape}; population {into.name!r} needs (n, {len(into)}).")
@@ -127,6 +140,11 @@ def rule_values(rule: Rule, projection: str, given: dict[str, Any]) -> dict[str,
             raise ParameterError(f"{where}: {name} is {value!r}; give one number.")
         checked[name] = rule.params_declared[name].check(f"{where}: {name}", value)
     return checked
+
+
+def plays_samples(population: Population) -> bool:
+    """Whether a population plays samples that are spikes."""
+    return isinstance(population.model, GivenSpikes) and population.model.plays_samples
 
 
 def encoder_of(population: Population) -> None:

@@ -526,6 +526,9 @@ class Current(Plugin):
 class GivenSpikes(Source):
     """Base of sources whose spikes are known beforehand: `_ids` (int32) and `_times` (s), sorted by time, then id."""
 
+    plays_samples: ClassVar[bool] = False
+    """True where the spikes are those of the sample that is presented, and none otherwise."""
+
     _ids: np.ndarray
     _times: np.ndarray
 

@@ -21,12 +21,13 @@ from .engine import grid as stepping
 from .engine import present as presenting
 from .engine.struct import Links, Struct
 from .errors import Interrupted, NetworkError, ParameterError, RecordingError, SimulationError
+from .events import Events
 from .grid import Grid, choose_engine
 from .interrupt import Deferred
 from .ledger import Ledger
 from .memory import check_memory
 from .network import CreditLink, Network, Population, Projection
-from .plugin import Source, check_unit
+from .plugin import GivenSpikes, Source, check_unit
 from .provenance import provenance, rule_sources
 from .record import Result, SpikeData, Spikes, State, StateData, WeightChanges, WeightData, Weights, check_requests
 from .teach import Lesson, links_of, pathway_of
@@ -455,7 +456,8 @@ class Simulator:
 
         Parameters
         ----------
-        samples : (n, size of `into`) array_like, 0 to 1
+        samples : (n, size of `into`) array_like, 0 to 1, or Events
+            Values, or spikes (:class:`snn.events.Events`) for a population that plays them (Playback).
         labels : (n,) array_like of int, optional
             Needed to learn.
         into, readout : Population
@@ -487,7 +489,8 @@ class Simulator:
             )
         into = arguments.population_of("present: into", self.network, into)
         readout = arguments.population_of("present: readout", self.network, readout)
-        arguments.encoder_of(into)
+        if not arguments.plays_samples(into):
+            arguments.encoder_of(into)
         if isinstance(readout.model, Source):
             raise NetworkError(f"present: readout {readout.name!r} is a source; give a population that integrates.")
         duration = arguments.duration_of("present: duration", duration)
@@ -496,6 +499,15 @@ class Simulator:
         if isinstance(threads, bool) or not isinstance(threads, (int, np.integer)) or threads < 1:
             raise ParameterError(f"present: threads is {threads!r}; give a whole number, 1 or more.")
         x = arguments.samples_of(samples, into)
+        if arguments.plays_samples(into):
+            others = [
+                p.name for p in self.network.populations.values() if isinstance(p.model, GivenSpikes) and p is not into
+            ]
+            if others:
+                raise NetworkError(
+                    f"present: population {others[0]!r} has given spikes of its own, beside the samples' spikes in "
+                    f"{into.name!r}. Leave it out, or give it a source such as Regular."
+                )
         y = arguments.labels_of(labels, x.shape[0], readout)
         if learn and labels is None:
             raise ParameterError("present: learning needs labels; give them, or learn=False.")
@@ -522,12 +534,17 @@ class Simulator:
             built.refresh()
             e = built.engine
             lesson = Lesson(len(readout))
+            declared = e.given_t, e.given_i
+            first_spike = np.zeros(0, np.int64)
+            if isinstance(samples, Events):
+                first_spike, e.given_t, e.given_i = _played(samples, built.offset[into.name])
             links = links_of(built, readout, lesson) if learn else Links([], [], e)
             driver = Links([exact.advance], [e], e)
             shown = Struct(
                 sample=lo, middle=0, rec_start=0, first=self.presented, readout=built.offset[readout.name],
                 duration=float(duration), learn=bool(learn), record=bool(record), n_links=len(links.alive),
-                x_start=_encoded(built, into), samples=x, potential=potential, fired=np.zeros(len(readout), np.int64),
+                x_start=np.zeros(0) if first_spike.size else _encoded(built, into), samples=x, first_spike=first_spike,
+                potential=potential, fired=np.zeros(len(readout), np.int64),
                 spiking=bool(getattr(readout.model, "threshold", False)),
                 label_start=np.zeros(0) if labels_into is None else _encoded(built, labels_into),
                 labels=y, order=index, out=out, loss=loss,
@@ -549,6 +566,7 @@ class Simulator:
             if record:
                 recorded.append((e.rec_t[: e.n_rec].copy(), e.rec_i[: e.n_rec].copy()))
                 e.n_rec = 0
+            e.given_t, e.given_i = declared
             with lock:
                 totals.append(_difference(_counts(built), before))
 
@@ -586,6 +604,15 @@ class Simulator:
         if record:
             result.spike_times = _by_population(recorded, self.built)  # type: ignore[attr-defined]
         return result
+
+
+def _played(events: Events, offset: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Where each sample's spikes begin, their times, each sample's followed by one that never comes, and neurons."""
+    n = len(events)
+    at = np.arange(events.times.size) + np.repeat(np.arange(n), np.diff(events.ptr))
+    times, ids = np.full(events.times.size + n, math.inf), np.zeros(events.times.size + n, np.int32)
+    times[at], ids[at] = events.times, events.ids + np.int32(offset)
+    return events.ptr[:-1] + np.arange(n), times, ids
 
 
 def _encoded(built: Built, encoder: Population) -> np.ndarray:

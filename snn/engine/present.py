@@ -201,6 +201,8 @@ def present(e, p, until):
         if p.middle == 0:
             reset_queues(e)
             copy(p.x_start, p.samples[shown])
+            if p.first_spike.size > 0:
+                e.i_given = p.first_spike[shown]
             if p.label_start.size > 0:
                 clear(p.label_start)
                 if p.learn:

@@ -155,6 +155,15 @@ def test_whole_comparison_writes_its_rows_and_shows_test_samples_once(compare, t
     assert "the test samples were not touched" in capsys.readouterr().out
 
 
+def test_samples_that_are_spikes_are_compared_too(compare, capsys):
+    given = ["--task", "evidence:trials=12,delay=0.1", "--hidden", "5", "--epochs", "1", "--seeds", "1"]
+    given += ["--validation", "0.2", "--rules", "dfa"]
+    assert compare.main(given) == 0
+    assert "evidence" in capsys.readouterr().out
+    assert compare.main([*given, "--rules", "erbp"]) == 1
+    assert "which rule 'erbp' cannot be shown" in capsys.readouterr().err
+
+
 def test_unknown_rules_and_missing_data_are_told(compare, tmp_path, capsys):
     assert compare.main(["--task", "yin-yang", "--rules", "magic"]) == 1
     assert "there is no 'magic'; there are: all, frozen, symmetric" in capsys.readouterr().err
