@@ -40,6 +40,7 @@ _OWN_ROWS = (
     "pre", "post", "log_t", "log_j", "log_prev", "log_g", "log_post", "last", "cursor", "active", "active_rows", "v",
     "count",
 )  # fmt: skip
+_OWN_BLOCKS = {"grid": ("held", "fired", "saved"), "drizzle": ("drawn",)}
 _OWN_ENGINE = (*QUEUES, "bin_head", "bin_tail", "fired", "due_ptr", "rec_t")
 
 
@@ -127,7 +128,7 @@ def _another(built: Built) -> Part:
     But counters, which are 0.
     """
     whole, populations = built.parts[0], list(built.network.populations)
-    blocks = [b.twin(**_copies(b, ("held", "fired"))) if b.kind is stepped.GRID else b.twin() for b in whole.blocks]
+    blocks = [b.twin(**_copies(b, _OWN_BLOCKS.get(b.kind.name, ()))) for b in whole.blocks]
     groups = [g.twin(**_copies(g, ("count",) if g.kind is RING else _OWN_ROWS)) for g in whole.groups]
     counts = {id(old.count): new.count for old, new in zip(whole.groups, groups, strict=True)}
     for b in blocks:

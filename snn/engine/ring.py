@@ -60,10 +60,11 @@ def ring(b, e, op, j, t):
     if op == RAIN:
         model, fields, states, port, tick = b.target.model, b.target.fields, b.target.states, b.port, e.tick
         until, own = b.target.until, b.target.input == OWN
-        first = (tick % b.n_slots) * b.size
-        sums = b.sums[first : first + b.size]
-        for k in range(b.target.lo, b.target.hi):
-            receive(model, view(fields, states, k, ()), k, port, sums[k], own and until[k] > tick)
+        lo, first = b.target.lo, (tick % b.n_slots) * b.size
+        sums = b.sums[first + lo : first + b.target.hi]
+        for k in range(sums.size):
+            j = lo + k
+            receive(model, view(fields, states, j, ()), j, port, sums[k], own and until[j] > tick)
             sums[k] = 0.0
     return 0.0
 
