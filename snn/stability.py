@@ -43,7 +43,8 @@ def growth(model: Any, start: dict[str, float], dt: float, n: int = 1) -> float:
         return np.array([getattr(cell, name) for name in names])
 
     try:
-        columns = [(moved(y + d) - moved(y - d)) / 2.0 for d in np.diag(h)]
+        with np.errstate(over="ignore", invalid="ignore"):
+            columns = [(moved(y + d) - moved(y - d)) / 2.0 for d in np.diag(h)]
     except (OverflowError, ZeroDivisionError):
         return math.inf
     # In units of h, which makes states of all sizes comparable and leaves eigenvalues alone.
