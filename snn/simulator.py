@@ -173,6 +173,11 @@ class Simulator:
             owner: Any = request.projection if isinstance(request, Weights) else request.population
             if owner not in [*network.populations.values(), *network.projections.values()]:
                 raise RecordingError(f"{request!r} records {owner!r}, which does not belong to this network.")
+            if self.grid is not None and (getattr(request, "on_events", False) or getattr(request, "on_change", False)):
+                raise RecordingError(
+                    f"{request!r} waits for single events, but the grid engine serves all of a time step at once. Give "
+                    f"every={self.grid.dt:g}, or engine='exact'."
+                )
         check_memory(network, max_memory)
         self.built = self._build()
         self.threads, self.threads_reason = choose_threads(self.built, threads)

@@ -9,6 +9,8 @@ A slot holds one number for each target; there are as many slots as ticks in the
 
 from __future__ import annotations
 
+import numpy as np
+
 from .dispatch import Kind
 from .jit import entry, inlined
 from .prefetch import prefetch
@@ -36,9 +38,9 @@ def _spread(g, row, tick):
     n = tgt.size
     for k in range(n):
         if k + _AHEAD < n:
-            later = begin + ticks[k + _AHEAD] * size + tgt[k + _AHEAD]
+            later = begin + np.int64(ticks[k + _AHEAD]) * size + tgt[k + _AHEAD]
             prefetch(sums, later - end if later >= end else later)
-        at = begin + ticks[k] * size + tgt[k]
+        at = begin + np.int64(ticks[k]) * size + tgt[k]
         if by_synapse:
             add = float(w[k])
         sums[at - end if at >= end else at] += add
