@@ -26,7 +26,7 @@ from .layout import BuiltProjection, NoRule, cut_rows, group_struct
 from .network import Network, Population
 from .plugin import Credit, Current, GivenSpikes, Model, Plugin, Rule, Source
 from .random import Distribution, Streams
-from .rings import make_rings, ring_group, ring_rows
+from .rings import expected_synapses, make_rings, ring_group, ring_rows
 from .stability import check_step
 
 
@@ -428,7 +428,8 @@ def _queues(capacity: int) -> dict[str, np.ndarray]:
         "free": np.arange(capacity, dtype=np.int32),
         "cur_t": times(capacity), "cur_r": ids(capacity), "side_t": times(capacity), "side_r": ids(capacity),
         "src_t": times(capacity), "src_i": ids(capacity), "tmp_t": times(capacity), "tmp_i": ids(capacity),
-        "pending_r": ids(capacity), "due": ids(capacity), "buckets": np.zeros(capacity + 2, np.int64),
+        "pending_r": ids(capacity), "due": ids(capacity), "sending": ids(capacity),
+        "buckets": np.zeros(capacity + 2, np.int64),
     }  # fmt: skip
 
 
@@ -483,13 +484,14 @@ def build(
     for name, block in by_name.items():
         load_state(block, initial[name])
 
+    expected = expected_synapses(network)
     projections: dict[str, BuiltProjection] = {}
     delays, spans, r0 = [], [], 0
     for name, projection in network.projections.items():
         rule = NoRule() if projection.rule is None else resolve_rule(projection.rule, projection.target.model)  # type: ignore[arg-type]
         dry_run(rule)
         synapses = expand(projection, streams)
-        built = ring_rows(projection, synapses, rule, grid)
+        built = ring_rows(projection, synapses, rule, grid, expected)
         if built is None:
             built, delay, first = cut_rows(projection, synapses, rule, grid)
             gids = offset[projection.source.name] + np.arange(len(projection.source))

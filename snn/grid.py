@@ -12,7 +12,7 @@ from .connect import OneToOne
 from .engine import stepped
 from .engine.rng import poisson_table
 from .engine.struct import Struct
-from .engine.types import Fields
+from .engine.types import Fields, View, at
 from .errors import NetworkError, ParameterError
 from .network import Network, Population, Projection
 from .plugin import Model
@@ -45,6 +45,10 @@ class Grid:
                 f"{near * self.dt:g} s. Choose dt to divide it, or give Simulator(..., round_delays=True)."
             )
         return nearest
+
+
+_PIECE = 256
+"""Poisson numbers that are drawn at once."""
 
 
 def choose_engine(network: Network, engine: str, dt: float | None) -> tuple[str, str]:
@@ -131,6 +135,27 @@ def grid_block(population: Population, common: dict[str, Any], streams: Streams,
     )
 
 
+def sums_up(model: Any, port: int) -> bool:
+    """Whether arrivals of one tick may be added up: the model receives their sum as it does one after the other.
+
+    And an arrival of 0 must change nothing.
+    """
+    names = model.states("cell")
+    seen: Any = at(model, 0) if any(isinstance(x, np.ndarray) for x in model.params().values()) else model
+
+    def after(method: str, *weights: float) -> list[float]:
+        cell = View(Fields(*((n, -1) for n in names)), tuple(np.array([0.5]) for _ in names), 0, ())
+        for w in weights:
+            getattr(seen, method)(cell, port, w)
+        return [getattr(cell, n) for n in names]
+
+    methods = ["receive"] + ["receive_held"] * (type(model).receive_held is not Model.receive_held)
+    return all(
+        np.allclose(after(m, 0.3, 0.4), after(m, 0.7), rtol=1e-9, atol=0.0) and after(m, 0.0) == after(m)
+        for m in methods
+    )
+
+
 def drizzle_block(
     projection: Projection, weight: float, g0: int, target: Struct, count: np.ndarray, streams: Streams, grid: Grid
 ) -> Struct:
@@ -144,6 +169,7 @@ def drizzle_block(
             f"time step of {grid.dt:g} s. Choose a shorter dt."
         )
     cumulated, guide = poisson_table(float(mean[0]))
+    port = projection.target.model.ports.index(projection.port)  # type: ignore[union-attr]
     return Struct(
         kind=stepped.DRIZZLE,
         g0=g0,
@@ -153,11 +179,13 @@ def drizzle_block(
         fields=Fields(),
         states=(),
         target=target,
-        port=projection.target.model.ports.index(projection.port),  # type: ignore[union-attr]
+        port=port,
         weight=weight,
         mean=mean,
         cumulated=cumulated,
         guide=guide,
+        drawn=np.zeros(_PIECE),
+        gentle=sums_up(projection.target.model, port),
         key=np.array([streams.key("source", source.name)], np.uint64),
         count=count,
     )

@@ -123,7 +123,7 @@ class State:
     ids : int, slice, (n,) int or (size,) bool, optional
         Which neurons; kept as (n,) int64. Default: all.
     on_events : bool
-        Sample whenever an event has changed one of the neurons, in place of `every`.
+        Sample whenever an event has changed one of the neurons, in place of `every`; exact engine only.
     """
 
     population: Population
@@ -170,7 +170,7 @@ class Weights:
     synapses : int, slice, (n,) int or (n_synapses,) bool, optional
         Which synapses, in order of source, then target. Default: all.
     on_change : bool
-        Record each change of a weight with its time, in place of samples.
+        Record each change of a weight with its time, in place of samples; exact engine only.
     """
 
     projection: Projection

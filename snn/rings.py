@@ -2,48 +2,37 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from .connect import Synapses
 from .engine import ring, rows
 from .engine.struct import Struct
-from .engine.types import Fields, View, at
-from .grid import Grid
+from .grid import Grid, sums_up
 from .layout import BuiltProjection, NoRule, kept, narrow
-from .network import Projection
-from .plugin import Model
+from .network import Network, Projection
+from .plugin import Model, Rule
 
-_SHORT = 64
-"""Rows of fewer synapses for each source and delay are not worth their queueing (measured: 290 ns for each row)."""
+_SHORT = 256
+"""Rows of fewer synapses for each source and delay are not worth their queueing (measured: 290 ns for each row), nor
+the sorting and the order that is kept."""
 _ROW_BYTES = 16
-"""What a row takes beside its synapses; a ring must not take more than the rows that it stands for."""
+"""What a row takes beside its synapses; a ring must not take more than rows of one synapse each."""
 _CHUNK = 2**20
 
 
-def sums_up(model: Model, port: int) -> bool:
-    """Whether arrivals of one tick may be added up: the model receives their sum as it does one after the other.
-
-    And an arrival of 0 must change nothing.
-    """
-    names = model.states("cell")
-    seen: Any = at(model, 0) if any(isinstance(x, np.ndarray) for x in model.params().values()) else model
-
-    def after(method: str, *weights: float) -> list[float]:
-        cell = View(Fields(*((n, -1) for n in names)), tuple(np.array([0.5]) for _ in names), 0, ())
-        for w in weights:
-            getattr(seen, method)(cell, port, w)
-        return [getattr(cell, n) for n in names]
-
-    methods = ["receive"] + ["receive_held"] * (type(model).receive_held is not Model.receive_held)
-    return all(
-        np.allclose(after(m, 0.3, 0.4), after(m, 0.7), rtol=1e-9, atol=0.0) and after(m, 0.0) == after(m)
-        for m in methods
-    )
+def expected_synapses(network: Network) -> dict[tuple[str, str], float]:
+    """How many synapses that could share a ring lead to each port (population, port) of a network."""
+    found: dict[tuple[str, str], float] = {}
+    for p in network.projections.values():
+        if p.rule is None and not isinstance(p.delay, float):
+            n = p.connector.count(len(p.source), len(p.target), p.source is p.target)
+            found[p.target.name, p.port] = found.get((p.target.name, p.port), 0.0) + n
+    return found
 
 
-def ring_rows(projection: Projection, synapses: Synapses, rule: Any, grid: Grid | None) -> BuiltProjection | None:
+def ring_rows(
+    projection: Projection, synapses: Synapses, rule: Rule, grid: Grid | None, expected: dict[tuple[str, str], float]
+) -> BuiltProjection | None:
     """One row for each source, with the delay of each synapse in ticks; None where rows of one delay are better."""
     n_pre, n_post = len(projection.source), len(projection.target)
     delays = synapses.delay
@@ -62,8 +51,7 @@ def ring_rows(projection: Projection, synapses: Synapses, rule: Any, grid: Grid 
     # Every source is taken to reach every delay: at least so many synapses has a row on average.
     different = int(np.count_nonzero(np.bincount(ticks, minlength=1)))
     short = different > 1 and ticks.size < _SHORT * n_pre * different
-    n_rows = min(ticks.size, n_pre * different)
-    if not short or 8 * (most + 1) * n_post > _ROW_BYTES * n_rows:
+    if not short or 8 * (most + 1) * n_post > _ROW_BYTES * expected[projection.target.name, projection.port]:
         return None
     if not sums_up(model, model.ports.index(projection.port)):
         return None

@@ -31,7 +31,7 @@ from .plugin import GivenSpikes, Source, check_unit
 from .provenance import provenance, rule_sources
 from .record import Result, SpikeData, Spikes, State, StateData, WeightChanges, WeightData, Weights, check_requests
 from .teach import Lesson, links_of, pathway_of
-from .threads import advance, choose_threads, share, take_spikes
+from .threads import advance, check_threads, choose_threads, share, take_spikes
 
 # With a file, recordings in memory go there when they have this size, or this long after the last time.
 _SPILL_BYTES = 2**22
@@ -159,7 +159,7 @@ class Simulator:
                 raise ParameterError(f"Simulator.window is {window}; give a positive time in seconds.")
         self.network, self.ties, self.window = network, ties, window
         self.engine, self.engine_reason = choose_engine(network, engine, dt)
-        self.threads, self.threads_reason = choose_threads(network, self.engine, threads)
+        check_threads(threads, self.engine)
         self.grid = None
         if self.engine == "grid":
             dt = 0.1e-3 if dt is None else dt
@@ -174,8 +174,16 @@ class Simulator:
             owner: Any = request.projection if isinstance(request, Weights) else request.population
             if owner not in [*network.populations.values(), *network.projections.values()]:
                 raise RecordingError(f"{request!r} records {owner!r}, which does not belong to this network.")
+            if self.grid is not None and (getattr(request, "on_events", False) or getattr(request, "on_change", False)):
+                raise RecordingError(
+                    f"{request!r} waits for single events, but the grid engine serves all of a time step at once. Give "
+                    f"every={self.grid.dt:g}, or engine='exact'."
+                )
         check_memory(network, max_memory, on_grid=self.grid is not None)
         self.built = self._build()
+        self.threads, self.threads_reason = choose_threads(self.built, threads)
+        if self.grid is not None:
+            share(self.built, self.threads)
         start(self.built)
         self.presented = 0
         # Time of the engine's clock 0, and whether the engine is still in its last presentation.
@@ -195,10 +203,7 @@ class Simulator:
 
     def _build(self) -> Built:
         wanted = {request.population.name for request in self.requests if isinstance(request, Spikes)}
-        built = build(self.network, ties=self.ties, window=self.window, grid=self.grid, recorded=wanted)
-        if built.grid is not None:
-            share(built, self.threads)
-        return built
+        return build(self.network, ties=self.ties, window=self.window, grid=self.grid, recorded=wanted)
 
     @functools.cached_property
     def _described(self) -> dict[str, Any]:

@@ -27,11 +27,11 @@ from .engine.ring import RING
 from .engine.struct import Struct
 from .errors import ParameterError
 from .layout import BuiltProjection
-from .network import Network
 from .plugin import Model
 
-_WORTH = 10_000
-"""Neurons for each thread from which two are faster than one."""
+_WORTH, _WORTH_APART = 25_000, 12_500
+"""Work for each thread from which two are faster than one, where engines meet in every tick or two, and where they meet
+less often: neurons, and thousands of synapses, which at 10 Hz and 0.1 ms have about one event in a tick."""
 _FARTHEST = 60
 """Most ticks that an engine may be ahead of another; more would gain nothing, and spikes are kept as long."""
 _LINE = 64
@@ -40,36 +40,43 @@ _OWN_ROWS = (
     "pre", "post", "log_t", "log_j", "log_prev", "log_g", "log_post", "last", "cursor", "active", "active_rows", "v",
     "count",
 )  # fmt: skip
+_OWN_BLOCKS = {"grid": ("held", "fired", "saved"), "drizzle": ("drawn",)}
 _OWN_ENGINE = (*QUEUES, "bin_head", "bin_tail", "fired", "due_ptr", "rec_t")
 
 
-def choose_threads(network: Network, engine: str, threads: Any) -> tuple[int, str]:
-    """How many threads run a network, and why.
+def check_threads(threads: Any, engine: str) -> None:
+    """Refuse anything but "auto" and whole numbers above 0, and several threads on the exact engine.
 
     Raises
     ------
     ParameterError
-        For anything but "auto" and whole numbers above 0, and for several threads on the exact engine.
     """
-    if threads != "auto" and (isinstance(threads, bool) or not isinstance(threads, (int, np.integer)) or threads < 1):
+    if threads == "auto":
+        return
+    if isinstance(threads, bool) or not isinstance(threads, (int, np.integer)) or threads < 1:
         raise ParameterError(f"Simulator.threads is {threads!r}; give a whole number, 1 or more, or 'auto'.")
-    if threads != "auto":
-        if engine == "exact" and threads > 1:
-            raise ParameterError(
-                f"Simulator.threads is {threads}, but the exact engine runs on one. Give threads=1 or engine='grid'."
-            )
+    if engine == "exact" and threads > 1:
+        raise ParameterError(
+            f"Simulator.threads is {threads}, but the exact engine runs on one. Give threads=1 or engine='grid'."
+        )
+
+
+def choose_threads(built: Built, threads: int | str) -> tuple[int, str]:
+    """How many threads run a network, and why."""
+    if not isinstance(threads, str):
         return int(threads), "asked for"
-    if engine == "exact":
+    if built.grid is None:
         return 1, "the exact engine runs on one thread"
-    neurons = sum(len(p) for p in network.populations.values() if isinstance(p.model, Model))
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     most = min(cores, wire.threads())
     if most == 1:
         return 1, "there is one core"
-    if neurons < 2 * _WORTH:
-        return 1, f"{neurons} neurons are too few for two threads"
-    n = min(most, neurons // _WORTH)
-    return n, f"{neurons} neurons on {most} cores"
+    neurons = sum(len(p) for p in built.network.populations.values() if isinstance(p.model, Model))
+    synapses = sum(p.n_synapses for p in built.projections.values())
+    worth = _WORTH if _shortest(built) <= 1 else _WORTH_APART
+    n = min(most, int((neurons + synapses / 1000) // worth))
+    size = f"{neurons} neurons and {synapses} synapses"
+    return (1, f"{size} are too few for two threads") if n < 2 else (n, f"{size} on {most} cores")
 
 
 # ------------------------------------------------------------------------------------------------------- sharing
@@ -127,7 +134,7 @@ def _another(built: Built) -> Part:
     But counters, which are 0.
     """
     whole, populations = built.parts[0], list(built.network.populations)
-    blocks = [b.twin(**_copies(b, ("held", "fired"))) if b.kind is stepped.GRID else b.twin() for b in whole.blocks]
+    blocks = [b.twin(**_copies(b, _OWN_BLOCKS.get(b.kind.name, ()))) for b in whole.blocks]
     groups = [g.twin(**_copies(g, ("count",) if g.kind is RING else _OWN_ROWS)) for g in whole.groups]
     counts = {id(old.count): new.count for old, new in zip(whole.groups, groups, strict=True)}
     for b in blocks:

@@ -19,7 +19,8 @@ from __future__ import annotations
 
 from .exact import DONE, FLUSH, GROW, every_block, group_of, learn_post
 from .heap import sort_numbers
-from .jit import entry, kernel
+from .jit import entry, inlined, kernel
+from .prefetch import prefetch
 from .ring import SPREAD
 from .rows import LEARN, RUN
 from .stepped import RAIN, SETBACK, STEP
@@ -46,6 +47,16 @@ def _enqueue(e, k):
     else:
         e.pool_next[e.bin_tail[slot]] = k
     e.bin_tail[slot] = k
+
+
+@inlined
+def _look_ahead(e, later, soon):
+    """Begin to load where the branches of a later spike are noted, and the branches of one that is sent soon."""
+    prefetch(e.out_ptr, later)
+    p = e.out_ptr[soon]
+    if p < e.out_r0.size:
+        prefetch(e.out_r0, p)
+        prefetch(e.out_r1, p)
 
 
 @kernel
@@ -91,9 +102,9 @@ def _send_until(e, until):
                     return WAIT
             e.merging[q] = e.ends[q, before]
             total += e.ends[q, slot] - e.merging[q]
-        if e.n_free < total * e.max_spans:
+        if e.n_free < total * e.max_spans or total > e.sending.size:
             return GROW
-        for _ in range(total):
+        for k in range(total):
             # Each engine's spikes are in order of neuron.
             least = -1
             for q in range(e.n_parts):
@@ -101,8 +112,11 @@ def _send_until(e, until):
                     least < 0 or e.spikes[q, e.merging[q]] < e.spikes[least, e.merging[least]]
                 ):
                     least = q
-            _send(e, e.spikes[least, e.merging[least]])
+            e.sending[k] = e.spikes[least, e.merging[least]]
             e.merging[least] += 1
+        for k in range(total):
+            _look_ahead(e, e.sending[min(k + 8, total - 1)], e.sending[min(k + 4, total - 1)])
+            _send(e, e.sending[k])
         e.sent += 1
     return DONE
 

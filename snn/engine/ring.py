@@ -9,6 +9,8 @@ A slot holds one number for each target; there are as many slots as ticks in the
 
 from __future__ import annotations
 
+import numpy as np
+
 from .dispatch import Kind
 from .jit import entry, inlined
 from .prefetch import prefetch
@@ -36,9 +38,9 @@ def _spread(g, row, tick):
     n = tgt.size
     for k in range(n):
         if k + _AHEAD < n:
-            later = begin + ticks[k + _AHEAD] * size + tgt[k + _AHEAD]
+            later = begin + np.int64(ticks[k + _AHEAD]) * size + tgt[k + _AHEAD]
             prefetch(sums, later - end if later >= end else later)
-        at = begin + ticks[k] * size + tgt[k]
+        at = begin + np.int64(ticks[k]) * size + tgt[k]
         if by_synapse:
             add = float(w[k])
         sums[at - end if at >= end else at] += add
@@ -60,10 +62,11 @@ def ring(b, e, op, j, t):
     if op == RAIN:
         model, fields, states, port, tick = b.target.model, b.target.fields, b.target.states, b.port, e.tick
         until, own = b.target.until, b.target.input == OWN
-        first = (tick % b.n_slots) * b.size
-        sums = b.sums[first : first + b.size]
-        for k in range(b.target.lo, b.target.hi):
-            receive(model, view(fields, states, k, ()), k, port, sums[k], own and until[k] > tick)
+        lo, first = b.target.lo, (tick % b.n_slots) * b.size
+        sums = b.sums[first + lo : first + b.target.hi]
+        for k in range(sums.size):
+            j = lo + k
+            receive(model, view(fields, states, j, ()), j, port, sums[k], own and until[j] > tick)
             sums[k] = 0.0
     return 0.0
 

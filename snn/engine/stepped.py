@@ -21,6 +21,8 @@ GRID, GRID_SOURCE, GRID_GIVEN = Kind("grid"), Kind("grid source"), Kind("grid gi
 DRIZZLE = Kind("drizzle")
 # What becomes of arrivals at a cell that is held: lost, taken as ever, or what the model's own method says.
 LOST, KEPT, OWN = range(3)
+# Cells that are moved, and then tested, at once.
+_PIECE = 512
 # What a block can be asked to do, beside what the exact engine asks.
 STEP, RAIN, SETBACK = 20, 21, 22
 
@@ -42,20 +44,20 @@ _noise = optional("noise", _nothing)
 _hazard = optional("hazard", _never)
 
 
-def save(to, states, j):
-    """Copy the state of neuron j from one set of arrays to another."""
+def save(to, i, states, j):
+    """Copy the state of neuron j to place i of other arrays."""
     for f in range(len(states)):
-        to[f][j] = states[f][j]
+        to[f][i] = states[f][j]
 
 
 @specialise(save)
-def _save(to, states, j):
+def _save(to, i, states, j):
     if len(states) == 0:
-        return lambda to, states, j: None
+        return lambda to, i, states, j: None
 
-    def keep(to, states, j):
+    def keep(to, i, states, j):
         for f in range(len(states)):
-            to[f][j] = states[f][j]
+            to[f][i] = states[f][j]
 
     return keep
 
@@ -68,55 +70,69 @@ def _release(b, e):
         j = b.held[k]
         if b.until[j] > e.tick:
             b.held[n] = j
+            save(b.saved, n, b.states, j)
             n += 1
-            save(b.saved, b.states, j)
     b.n_held = n
-
-
-@inlined
-def _move(b, e):
-    """Move every cell by one tick; those that are held by their own method."""
-    states, model, dt = b.states, b.model, e.h
-    for j in range(b.lo, b.hi):
-        _step(at(model, j), view(b.fields, states, j, ()), dt)
-    if b.noisy:
-        for j in range(b.lo, b.hi):
-            _noise(at(model, j), view(b.fields, states, j, ()), dt, gaussian(b.key[0] + np.uint64(j), e.tick))
-    for k in range(b.n_held):
-        j = b.held[k]
-        save(states, b.saved, j)
-        at(model, j).hold(view(b.fields, states, j, ()), dt)
-        if b.input == LOST:
-            save(b.saved, states, j)
 
 
 @kernel
 def _fire(b, e, j):
     e.fired[e.n_fired] = b.g0 + j
     e.n_fired += 1
+    if b.input == LOST:
+        # Behind those that are held.
+        save(b.saved, b.n_held + b.n_fired, b.states, j)
     b.fired[b.n_fired] = j
     b.n_fired += 1
-    if b.input == LOST:
-        save(b.saved, b.states, j)
 
 
 @inlined
-def _thresholds(b, e):
+def _thresholds(b, e, begin, end):
     """Collect the cells that fire; those at rest are passed in pieces, at vector speed."""
     states, model = b.states, b.model
-    for first in range(b.lo, b.hi, 64):
-        last = min(first + 64, b.hi)
+    for first in range(begin, end, 64):
+        # Indices that begin at 0 cannot be negative, which would count from the end: loads are then of whole vectors.
+        v = states[0][first : min(first + 64, end)]
         some = 0
-        for j in range(first, last):
-            v = states[0][j]
-            some |= at(model, j).above(view(b.fields, states, j, ())) | (v - v != 0.0)
+        for k in range(v.size):
+            j = first + k
+            some |= at(model, j).above(view(b.fields, states, j, ())) | (v[k] - v[k] != 0.0)
         if some:
+            for k in range(v.size):
+                j = first + k
+                if b.until[j] <= e.tick:
+                    if v[k] - v[k] != 0.0 and e.bad < 0:
+                        e.bad = b.g0 + j
+                    if at(model, j).above(view(b.fields, states, j, ())):
+                        _fire(b, e, j)
+
+
+@inlined
+def _move(b, e):
+    """Move every cell by one tick and collect those that fire, in pieces that stay in the cache."""
+    states, model, dt = b.states, b.model, e.h
+    test = b.threshold and not b.escapes
+    for first in range(b.lo, b.hi, _PIECE):
+        last = min(first + _PIECE, b.hi)
+        for j in range(first, last):
+            _step(at(model, j), view(b.fields, states, j, ()), dt)
+        if b.noisy:
             for j in range(first, last):
-                v = states[0][j]
-                if v - v != 0.0 and e.bad < 0:
-                    e.bad = b.g0 + j
-                if at(model, j).above(view(b.fields, states, j, ())) and b.until[j] <= e.tick:
-                    _fire(b, e, j)
+                _noise(at(model, j), view(b.fields, states, j, ()), dt, gaussian(b.key[0] + np.uint64(j), e.tick))
+        if test:
+            _thresholds(b, e, first, last)
+
+
+@inlined
+def _hold(b, e):
+    """Put the cells that are held back to what was saved of them, and let their own method move them."""
+    states, model, dt = b.states, b.model, e.h
+    for k in range(b.n_held):
+        j = b.held[k]
+        save(states, j, b.saved, k)
+        at(model, j).hold(view(b.fields, states, j, ()), dt)
+        if b.input == LOST:
+            save(b.saved, k, states, j)
 
 
 @inlined
@@ -134,14 +150,15 @@ def _escape(b, e):
 @inlined
 def _set_back(b, e):
     """Reset the cells that have fired, and undo what arrivals have done to those that are held."""
+    n_held = b.n_held
     if b.input == LOST:
-        for k in range(b.n_held):
-            save(b.states, b.saved, b.held[k])
+        for k in range(n_held):
+            save(b.states, b.held[k], b.saved, k)
     for k in range(b.n_fired):
         j = b.fired[k]
         ticks = b.ref_ticks[j]
         if b.input == LOST and ticks > 0:
-            save(b.states, b.saved, j)
+            save(b.states, j, b.saved, n_held + k)
         at(b.model, j).fire(view(b.fields, b.states, j, ()))
         if ticks > 0:
             b.until[j] = e.tick + ticks
@@ -156,10 +173,9 @@ def grid_block(b, e, op, j, t):
     if op == STEP:
         _release(b, e)
         _move(b, e)
+        _hold(b, e)
         if b.escapes:
             _escape(b, e)
-        elif b.threshold:
-            _thresholds(b, e)
     elif op == SETBACK:
         _set_back(b, e)
     elif op == RESET:
@@ -214,16 +230,23 @@ def drizzle(b, e, op, j, t):
     if op == RAIN:
         cumulated, guide, mean, port, weight, tick = b.cumulated, b.guide, b.mean, b.port, b.weight, e.tick
         model, fields, states, key = b.target.model, b.target.fields, b.target.states, b.key[0]
-        until, own = b.target.until, b.target.input == OWN
-        counts = e.counts[b.g0 : b.g1]
+        until, own, drawn, gentle = b.target.until, b.target.input == OWN, b.drawn, b.gentle
         total = 0
-        for k in range(b.lo, b.hi):
-            u = uniform_u64(key + np.uint64(k), tick)
-            n = poisson(u, mean[k]) if mean.size > 1 else tabled(u, cumulated, guide)
-            counts[k] += n
-            total += n
-            if n > 0:
-                receive(model, view(fields, states, k, ()), k, port, n * weight, own and until[k] > tick)
+        # In pieces, so that what can be done at vector speed is: drawing, and receiving where 0 may be received.
+        for first in range(b.lo, b.hi, drawn.size):
+            counts = e.counts[b.g0 + first : b.g0 + min(first + drawn.size, b.hi)]
+            for k in range(counts.size):
+                drawn[k] = uniform_u64(key + np.uint64(first + k), tick)
+            for k in range(counts.size):
+                u = drawn[k]
+                n = poisson(u, mean[first + k]) if mean.size > 1 else tabled(u, cumulated, guide)
+                drawn[k] = n
+                counts[k] += n
+                total += n
+            for k in range(counts.size):
+                if gentle or drawn[k] > 0.0:
+                    j = first + k
+                    receive(model, view(fields, states, j, ()), j, port, drawn[k] * weight, own and until[j] > tick)
         b.count[0] += total
         b.count[1] += total
     return 0.0

@@ -19,6 +19,8 @@ from snn import (
     RecordingError,
     Simulator,
     Spikes,
+    State,
+    Weights,
     all_to_all,
     from_arrays,
     ms,
@@ -288,6 +290,16 @@ def spiking_network():
     )
     net.connect(inputs, cells, from_arrays([0, 0], [0, 1]), weight=[1.5, 0.1], delay=1 * ms, rule=PairSTDP(w_max=2.0))
     return net
+
+
+def test_recorders_of_single_events_are_refused_on_the_grid():
+    net = Network(1)
+    cells = net.population("cells", LIF(), 2)
+    net.connect(cells, cells, weight=0.1, delay=1 * ms, rule=PairSTDP(), name="learns")
+    for request in (State(cells, "v", on_events=True), Weights(net.projections["learns"], on_change=True)):
+        with refused(RecordingError, "waits for single events", "every=0.0001", "engine='exact'"):
+            Simulator(net, engine="grid", record=[request])
+
 
 
 def test_a_path_without_permission_is_refused_before_the_run(tmp_path, monkeypatch):
