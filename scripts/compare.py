@@ -7,6 +7,7 @@ end.
 
   python scripts/compare.py --task yin-yang --rules symmetric dfa --seeds 3 --plot curves.png --json rows.json
   python scripts/compare.py --task mnist --data FOLDER --rules all --hidden 100 500 --validation 0
+  python scripts/compare.py --task delayed-feedback:delay=0 delayed-feedback:delay=0.1 --rules symmetric
   python scripts/compare.py --task mnist --rules dfa --tune --set credit.scale=0.2 rule.eta=0.004
 
 Settings are those of scripts/settings.toml. A run that fails (numbers that are not finite, rates that explode, layers
@@ -254,9 +255,10 @@ def row(task: Task, rule: str, settings: dict[str, Any], runs: list[dict[str, An
 
 
 def add_gains(rows: list[dict[str, Any]]) -> None:
-    """Credit gain of each row over the frozen control of its width, as a share of BPTT's."""
+    """Credit gain of each row over the frozen control of its task and width, as a share of BPTT's."""
     for r in rows:
-        by_rule = {other["rule"]: other["accuracy_mean"] for other in rows if other["hidden"] == r["hidden"]}
+        same = [other for other in rows if (other["task"], other["hidden"]) == (r["task"], r["hidden"])]
+        by_rule = {other["rule"]: other["accuracy_mean"] for other in same}
         low, high = by_rule.get("frozen", math.nan), by_rule.get("BPTT", math.nan)
         r["gain"] = (r["accuracy_mean"] - low) / (high - low) if high != low else math.nan
 
@@ -264,13 +266,13 @@ def add_gains(rows: list[dict[str, Any]]) -> None:
 def table(rows: list[dict[str, Any]]) -> str:
     """The rows for people."""
     head = (
-        f"{'rule':13} {'credit':14} {'hidden':>8} {'epochs':>6} {'seeds':>5} {'accuracy %':>14} {'gain':>6} "
-        f"{'spikes':>8} {'syn.ev.':>9} {'updates':>9} {'s/epoch':>8}"
+        f"{'task':23} {'rule':13} {'credit':14} {'hidden':>8} {'epochs':>6} {'seeds':>5} {'accuracy %':>14} "
+        f"{'gain':>6} {'spikes':>8} {'syn.ev.':>9} {'updates':>9} {'s/epoch':>8}"
     )
     lines = [head, "-" * len(head)]
     for r in rows:
         lines.append(
-            f"{r['rule']:13} {r['credit']:14} {r['hidden']:>8} {r['epochs']:6d} {len(r['seeds']):5d} "
+            f"{r['task']:23} {r['rule']:13} {r['credit']:14} {r['hidden']:>8} {r['epochs']:6d} {len(r['seeds']):5d} "
             f"{100 * r['accuracy_mean']:7.2f} ± {100 * r['accuracy_sd']:4.2f} {r['gain']:6.2f} "
             f"{r['spikes_per_sample']:8.1f} {r['synaptic_events_per_sample']:9.0f} "
             f"{r['weight_updates_per_sample']:9.0f} {r['seconds_per_epoch']:8.2f}"
@@ -294,9 +296,11 @@ def draw(rows: list[dict[str, Any]], path: Path) -> None:
     matplotlib.use("Agg")
     import matplotlib.pyplot as plt
 
+    tasks = list(dict.fromkeys(r["task"] for r in rows))
     fig, axes = plt.subplots(1, 2, figsize=(11, 4.5), sharey=True, layout="constrained")
     for k, r in enumerate(rows):
         name = r["credit"] if r["rule"] == "three-factor" else r["rule"]
+        name += f" {r['hidden']}" if len(tasks) == 1 else f" {r['hidden']}, {r['task']}"
         for ax, key in zip(axes, ("valid", "online"), strict=True):
             # Runs that were ended have shorter curves.
             length = min((len(curve) for curve in r[key]), default=0)
@@ -305,7 +309,7 @@ def draw(rows: list[dict[str, Any]], path: Path) -> None:
             curves = 100 * np.array([curve[:length] for curve in r[key]])
             x, mean, sd = np.arange(1, length + 1), curves.mean(axis=0), curves.std(axis=0)
             style = {CONTROL: ":", "BPTT": "--"}.get(r["rule"], "-")
-            ax.plot(x, mean, style, color=f"C{k % 10}", label=f"{name} {r['hidden']}")
+            ax.plot(x, mean, style, color=f"C{k % 10}", label=name)
             ax.fill_between(x, mean - sd, mean + sd, color=f"C{k % 10}", alpha=0.15, lw=0)
     titles = ("validation samples, after each pass", "training samples, each before it is learned from")
     for ax, title in zip(axes, titles, strict=True):
@@ -316,14 +320,13 @@ def draw(rows: list[dict[str, Any]], path: Path) -> None:
     handles, labels = axes[1].get_legend_handles_labels()
     if handles:
         axes[1].legend(handles, labels, fontsize=8)
-    fig.suptitle(f"{rows[0]['task']}: mean and s.d. over seeds")
+    fig.suptitle(f"{', '.join(tasks)}: mean and s.d. over seeds")
     fig.savefig(path, dpi=130)
     plt.close(fig)
 
 
-def jobs_of(args: argparse.Namespace, task: Task, book: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
-    """(rule, settings) of each row, control and baseline included."""
-    plain = args.task.partition(":")[0]
+def jobs_of(args: argparse.Namespace, plain: str, book: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
+    """(rule, settings) of each row of the task named `plain`, control and baseline included."""
     named = [*PATHWAYS, SPIKES_ALONE] if args.rules == ["all"] else list(args.rules)
     unknown = [rule for rule in named if rule not in RULES]
     if unknown:
@@ -345,15 +348,15 @@ def jobs_of(args: argparse.Namespace, task: Task, book: dict[str, Any]) -> list[
     return jobs
 
 
-def compare(args: argparse.Namespace) -> list[dict[str, Any]]:
-    """Every row of the table."""
-    task = load(args.task, data=args.data, download=args.download)
+def compare(args: argparse.Namespace, name: str) -> list[dict[str, Any]]:
+    """Every row of one task."""
+    task = load(name, data=args.data, download=args.download)
     if args.validation > 0:
         task = task.hold_out(args.validation)
     elif args.tune:
         raise ParameterError("--tune judges by validation samples; give --validation above 0.")
     print(task)
-    jobs = jobs_of(args, task, tomllib.loads(args.settings.read_text()))
+    jobs = jobs_of(args, name.partition(":")[0], tomllib.loads(args.settings.read_text()))
     total = sum(found["epochs"] for _, found in jobs) * args.seeds
     lock, finished = threading.Lock(), [0]
     rows = []
@@ -378,13 +381,13 @@ def compare(args: argparse.Namespace) -> list[dict[str, Any]]:
         ]
         for rule, found, runs in waiting:
             rows.append(row(task, rule, found, [r.result() for r in runs]))
-    add_gains(rows)
     return rows
 
 
 def parser() -> argparse.ArgumentParser:
     made = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    made.add_argument("--task", required=True, help=f"one of {', '.join(TASKS)}; options follow it: randman:classes=5")
+    names = f"of: {', '.join(TASKS)}; options follow a name: randman:classes=5"
+    made.add_argument("--task", required=True, nargs="+", help=names)
     made.add_argument("--rules", nargs="+", default=["symmetric", "dfa"], help=f"all, or of: {', '.join(RULES)}")
     made.add_argument("--hidden", nargs="+", help="networks: hidden layers of each, such as 100 500 500-500")
     made.add_argument("--seeds", type=int, default=3, help="networks for each row (default 3), seeds 0, 1, ...")
@@ -409,16 +412,17 @@ def main(argv: list[str] | None = None) -> int:
             parser().error(f"--{name} is {getattr(args, name)}; give 1 or more.")
     began = time.perf_counter()
     try:
-        rows = compare(args)
+        rows = [r for name in args.task for r in compare(args, name)]
     except SnnError as error:
         print(f"compare: {error}", file=sys.stderr)
         return 1
+    add_gains(rows)
     print(table(rows))
     judged = "validation samples; the test samples were not touched" if args.tune else "test samples, shown once"
     print(f"\naccuracy on {judged}. Spikes, synaptic events, updates: per sample. s/epoch: seconds of CPU for a pass.")
     for r in rows:
         for text in r["faults"]:
-            print(f"FAULT {r['rule']} {r['credit']} {r['hidden']}, {text}")
+            print(f"FAULT {r['task']} {r['rule']} {r['credit']} {r['hidden']}, {text}")
     if args.json:
         args.json.write_text(json.dumps(_without_nan(rows), indent=1, allow_nan=False))
         print(args.json)

@@ -155,6 +155,17 @@ def test_whole_comparison_writes_its_rows_and_shows_test_samples_once(compare, t
     assert "the test samples were not touched" in capsys.readouterr().out
 
 
+def test_gain_is_taken_within_a_task_and_width(compare):
+    numbers = [("a", "5", 0.5, 0.8, 0.9), ("a", "9", 0.6, 0.7, 0.8), ("b", "5", 0.0, 0.5, 1.0)]
+    rows = [
+        {"task": task, "hidden": hidden, "rule": rule, "accuracy_mean": accuracy}
+        for task, hidden, frozen, local, best in numbers
+        for rule, accuracy in (("frozen", frozen), ("three-factor", local), ("BPTT", best))
+    ]
+    compare.add_gains(rows)
+    assert [r["gain"] for r in rows if r["rule"] == "three-factor"] == pytest.approx([0.75, 0.5, 0.5])
+
+
 def test_samples_that_are_spikes_are_compared_too(compare, capsys):
     given = ["--task", "evidence:trials=12,delay=0.1", "--hidden", "5", "--epochs", "1", "--seeds", "1"]
     given += ["--validation", "0.2", "--rules", "dfa"]
