@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 from snn.engine import heap
 from snn.engine.jit import callable_kernel
 
-advance_entry, pop, pop_entry, push, sort_events = (
-    callable_kernel(f) for f in (heap.advance_entry, heap.pop, heap.pop_entry, heap.push, heap.sort_events)
+advance_entry, pop, pop_entry, push, sort_events, sort_numbers = (
+    callable_kernel(f)
+    for f in (heap.advance_entry, heap.pop, heap.pop_entry, heap.push, heap.sort_events, heap.sort_numbers)
 )
 repeatable = settings(max_examples=100, deadline=None, derandomize=True, database=None)
 # Few different values, so that ties in time are common and the order by number matters.
@@ -57,3 +58,12 @@ def test_sort_orders_by_time_then_number(given_events):
     ids = np.array([i for _, i in given_events], np.int32)
     sort_events(times, ids, n, 0.0, 8.0, np.zeros(n), np.zeros(n, np.int32), np.zeros(n + 2, np.int64))
     assert list(zip(times.tolist(), ids.tolist(), strict=True)) == sorted(given_events)
+
+
+@repeatable
+@given(st.lists(st.integers(0, 50), max_size=60), st.integers(0, 60), st.integers(0, 60))
+def test_a_stretch_of_numbers_is_sorted_and_the_rest_left_alone(numbers, first, last):
+    first, last = min(first, len(numbers)), min(last, len(numbers))
+    x = np.array(numbers, np.int32)
+    sort_numbers(x, first, last)
+    assert x.tolist() == numbers[:first] + sorted(numbers[first:last]) + numbers[max(first, last) :]
