@@ -7,6 +7,30 @@ from typing import Any
 
 import numpy as np
 
+from snn.engine.jit import entry
+
+
+@entry
+def _warp(images, down, right, angle, high, wide, out):
+    """Fetch each pixel from where it comes from, between four neighbours."""
+    size = images.shape[1]
+    middle = 0.5 * (size - 1)
+    for n in range(images.shape[0]):
+        image, sine, cosine = images[n], math.sin(angle[n]), math.cos(angle[n])
+        for i in range(size):
+            for j in range(size):
+                y, x = i - middle, j - middle
+                row = high[n] * (cosine * y - sine * x) + middle + down[n]
+                column = wide[n] * (sine * y + cosine * x) + middle + right[n]
+                r, c = math.floor(row), math.floor(column)
+                p, q = row - r, column - c
+                total = 0.0
+                for k in range(2):
+                    for m in range(2):
+                        if 0 <= r + k < size and 0 <= c + m < size:
+                            total += (p if k else 1.0 - p) * (q if m else 1.0 - q) * image[r + k, c + m]
+                out[n, i, j] = total
+
 
 def warp(
     images: Any, rng: np.random.Generator, *, shift: float = 0.0, turn: float = 0.0, zoom: float = 0.0
@@ -28,29 +52,15 @@ def warp(
     ----------
     Simard et al. (2003) ICDAR, 958 (affine distortions of training digits).
     """
-    flat = np.asarray(images, dtype=float)
+    flat = np.ascontiguousarray(images)
+    if not np.issubdtype(flat.dtype, np.floating):
+        flat = flat.astype(float)
     n, size = len(flat), math.isqrt(flat.shape[1])
 
     def draw(limit: float) -> Any:
-        return rng.uniform(-limit, limit, (n, 1, 1))
+        return rng.uniform(-limit, limit, (n, 1, 1)).ravel()
 
-    down, right, angle, high, wide = draw(shift), draw(shift), draw(turn), 1.0 + draw(zoom), 1.0 + draw(zoom)
-    middle = 0.5 * (size - 1)
-    y, x = np.mgrid[:size, :size] - middle
-    # Where each pixel comes from.
-    row = high * (np.cos(angle) * y - np.sin(angle) * x) + middle + down
-    column = wide * (np.sin(angle) * y + np.cos(angle) * x) + middle + right
-    r, c = np.floor(row), np.floor(column)
-    p, q = row - r, column - c
-    edged = np.pad(flat.reshape(n, size, size), ((0, 0), (1, 1), (1, 1))).ravel()
-    span = size + 2
-
-    def inside(index: Any) -> Any:
-        return np.clip(index, 0, size + 1).astype(np.int32)
-
-    first = np.arange(n, dtype=np.int32)[:, None, None] * span**2
-    upper, lower = first + inside(r + 1) * span, first + inside(r + 2) * span
-    left, beside = inside(c + 1), inside(c + 2)
-    top = (1.0 - q) * edged.take(upper + left) + q * edged.take(upper + beside)
-    bottom = (1.0 - q) * edged.take(lower + left) + q * edged.take(lower + beside)
-    return ((1.0 - p) * top + p * bottom).reshape(n, -1)
+    out = np.empty_like(flat)
+    _warp(flat.reshape(n, size, size), draw(shift), draw(shift), draw(turn), 1 + draw(zoom), 1 + draw(zoom),
+          out.reshape(n, size, size))  # fmt: skip
+    return out
