@@ -86,6 +86,9 @@ class Classifier:
             passes.append(self.show(shown, labels, learn=True, order=order))
             if meter is not None:
                 meter.update(epoch + 1)
+        if feedback_eta is not None:
+            # What is declared is where the next training begins.
+            self.credit.eta = feedback_eta  # type: ignore[union-attr]
         return passes
 
     def show(self, samples: Any, labels: Any = None, **how: Any) -> Presentations:

@@ -588,6 +588,12 @@ def _look_ahead(g, later, soon):
             prefetch(g.w, lo)
 
 
+def _by_engine(exact, grid):
+    """A function that does one thing on the exact engine and another on the grid."""
+    kinds = dict.fromkeys(("one", "three", "many", "closed", "teaching"), exact)
+    return by_kind(**kinds, grid=grid, teaching_grid=grid)
+
+
 def _run_exact(b, g, e, first, limit):
     """Serve the arrivals of this window from number `first` on, while they are this group's and nothing else is due."""
     r0, r1 = g.r0, g.r1
@@ -617,15 +623,7 @@ def _run_grid(b, g, e, first, t):
         _arrive(g, due[k] - g.r0, t, e)
 
 
-_run = by_kind(
-    one=_run_exact,
-    three=_run_exact,
-    many=_run_exact,
-    closed=_run_exact,
-    teaching=_run_exact,
-    grid=_run_grid,
-    teaching_grid=_run_grid,
-)
+_run = _by_engine(_run_exact, _run_grid)
 
 
 def _arrive_exact(b, g, lr, t, e):
@@ -636,15 +634,7 @@ def _never_asked(b, g, lr, t, e):
     pass
 
 
-_arrive_alone = by_kind(
-    one=_arrive_exact,
-    three=_arrive_exact,
-    many=_arrive_exact,
-    closed=_arrive_exact,
-    teaching=_arrive_exact,
-    grid=_never_asked,
-    teaching_grid=_never_asked,
-)
+_arrive_alone = _by_engine(_arrive_exact, _never_asked)
 
 
 def _learn_exact(b, g, lr, t, e):
@@ -657,15 +647,7 @@ def _learn_grid(b, g, first, t, e):
         _learn(g, due[k] - g.r0, t, e)
 
 
-_learn_some = by_kind(
-    one=_learn_exact,
-    three=_learn_exact,
-    many=_learn_exact,
-    closed=_learn_exact,
-    teaching=_learn_exact,
-    grid=_learn_grid,
-    teaching_grid=_learn_grid,
-)
+_learn_some = _by_engine(_learn_exact, _learn_grid)
 
 
 # ------------------------------------------------------------------------------------------------- learning signals

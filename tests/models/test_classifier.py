@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from models.classifier import LatencyClassifier
-from rules import DFA, Delta, ThreeFactor
+from rules import DFA, Delta, KolenPollack, ThreeFactor
 from snn import NetworkError, ParameterError
 
 
@@ -62,6 +62,20 @@ def test_eligibility_of_a_sample_is_the_double_sum(digits):
             e = sum(psi[m] * np.exp(-(t[m] - t[n]) / tau) for m in range(n, len(fires)))
             # Weights and eligibilities are kept in float32.
             assert dw[i, j] == pytest.approx(-(feedback[j] @ error) * e, rel=2e-4, abs=2e-5)
+
+
+def test_a_second_training_begins_with_the_declared_rate_of_the_feedback(digits):
+    x, y = digits
+    net = LatencyClassifier((64, 5, 10), ThreeFactor(), Delta(eta=0.01), KolenPollack(eta=0.01), seed=1)
+    link = net.network.credits[0]
+    moved = []
+    for _ in range(2):
+        before = net.sim.feedback(link)
+        net.fit(x[:60], y[:60], epochs=2)
+        moved.append(np.abs(net.sim.feedback(link) - before).sum())
+        assert net.credit.eta == 0.01
+    # With the rate that the first training ended with, half as much and falling again, it would be far below.
+    assert moved[1] > 0.4 * moved[0] > 0
 
 
 def test_labels_out_of_range_are_refused(digits):
