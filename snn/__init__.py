@@ -84,8 +84,11 @@ def __getattr__(name: str) -> Any:
     if name in _LATER:
         from importlib import import_module
 
+        from .collector import uncollected
+
         module, attribute = _LATER[name]
-        return getattr(import_module(f".{module}", __name__), attribute)
+        with uncollected():
+            return getattr(import_module(f".{module}", __name__), attribute)
     raise AttributeError(f"module 'snn' has no attribute {name!r}")
 
 

@@ -16,6 +16,7 @@ from . import arguments
 from . import progress as meters
 from .account import ledger_of
 from .build import Built, build, grow, read_state, start
+from .collector import uncollected
 from .engine import exact, rows
 from .engine import grid as stepping
 from .engine import present as presenting
@@ -201,6 +202,7 @@ class Simulator:
                 overwrite=overwrite,
             )
 
+    @uncollected()
     def _build(self) -> Built:
         wanted = {request.population.name for request in self.requests if isinstance(request, Spikes)}
         return build(self.network, ties=self.ties, window=self.window, grid=self.grid, recorded=wanted)

@@ -14,7 +14,6 @@ from threading import Event
 from typing import Any
 
 import numpy as np
-from numba import njit
 
 from . import wire
 from .build import QUEUES, Built, Part
@@ -22,7 +21,7 @@ from .engine import stepped
 from .engine.currents import CURRENT
 from .engine.exact import DONE
 from .engine.grid import APART, WAIT, advance_grid
-from .engine.jit import OPTIONS
+from .engine.jit import entry
 from .engine.ring import RING
 from .engine.struct import Struct
 from .errors import ParameterError
@@ -90,7 +89,7 @@ def _cuts(n: int, n_parts: int) -> np.ndarray:
     return cuts
 
 
-@njit(cache=True, **OPTIONS)
+@entry
 def _cut_rows(ptr, target, cuts, out):
     """Where each part of each row begins: targets ascend within a row."""
     n_parts = cuts.size - 1

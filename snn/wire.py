@@ -14,10 +14,10 @@ from itertools import pairwise
 from typing import Any
 
 import numpy as np
-from numba import config, njit
+from numba import config
 
 from .distance import Boxes
-from .engine.jit import OPTIONS
+from .engine.jit import callable_kernel, entry
 from .engine.rng import uniform_u64 as uniform
 
 _LEAST_SHARE = 2**18
@@ -39,7 +39,7 @@ GAUSSIAN, EXPONENTIAL, BOXCAR = range(3)
 # Random numbers
 
 
-@njit(**OPTIONS)
+@callable_kernel
 def normal_quantile(p: Any) -> Any:
     """Standard normal quantile of `p`, in (0, 1), to about 1e-16.
 
@@ -77,7 +77,7 @@ def normal_quantile(p: Any) -> Any:
     return -top / below if q < 0.0 else top / below
 
 
-@njit(cache=True, **OPTIONS)
+@entry
 def _draw_values(kind, key, a, b, p_low, share, low, high, begin, end, out):
     for k in range(begin, end):
         u = uniform(key, np.uint64(k))
@@ -93,7 +93,7 @@ def _draw_values(kind, key, a, b, p_low, share, low, high, begin, end, out):
 # Pairs drawn target by target, and placed into the rows of their sources
 
 
-@njit(cache=True, **OPTIONS)
+@entry
 def _place_in_degree(key, k, n, skip, distinct, begin, end, fill, drawn, cursor, target):
     invert = distinct and 2 * k > n
     for j in range(begin, end):
@@ -122,7 +122,7 @@ def _place_in_degree(key, k, n, skip, distinct, begin, end, fill, drawn, cursor,
                     cursor[i] += 1
 
 
-@njit(**OPTIONS)
+@callable_kernel
 def chance(kind: Any, scale: Any, p_max: Any, cutoff: Any, squared: Any) -> Any:
     """Probability of a connection over a squared distance."""
     if squared > cutoff * cutoff:
@@ -134,7 +134,7 @@ def chance(kind: Any, scale: Any, p_max: Any, cutoff: Any, squared: Any) -> Any:
     return p_max
 
 
-@njit(cache=True, **OPTIONS)
+@entry
 def _place_by_distance(
     key, kind, scale, p_max, cutoff, period, x_post, x_pre, ids, first, last, after, low, high, skip,
     begin, end, fill, cursor, target,
@@ -187,7 +187,7 @@ def _place_by_distance(
 # Pairs drawn source by source, straight into their rows
 
 
-@njit(cache=True, **OPTIONS)
+@entry
 def _fill_rows(key, ptr, n, skip, distinct, begin, end, drawn, bucket, ids, target):
     for i in range(begin, end):
         counter = np.uint64(i) << _U32
@@ -241,7 +241,7 @@ def _fill_rows(key, ptr, n, skip, distinct, begin, end, drawn, bucket, ids, targ
                     target[m] += 1
 
 
-@njit(cache=True, **OPTIONS)
+@entry
 def _bernoulli_rows(key, log_miss, n, skip, begin, end, fill, ptr, target):
     for i in range(begin, end):
         counter = np.uint64(i) << _U32
@@ -261,7 +261,7 @@ def _bernoulli_rows(key, log_miss, n, skip, begin, end, fill, ptr, target):
             ptr[i + 1] = m
 
 
-@njit(cache=True, **OPTIONS)
+@entry
 def _ring_rows(key, k, p, n, begin, end, taken, target):
     for i in range(begin, end):
         counter = np.uint64(i) << _U32
@@ -298,7 +298,7 @@ def _ring_rows(key, k, p, n, begin, end, taken, target):
             gap //= 3
 
 
-@njit(cache=True, **OPTIONS)
+@entry
 def _fill_others(n, target):
     m = 0
     for i in range(n):
@@ -311,14 +311,14 @@ def _fill_others(n, target):
 # How many synapses each source has
 
 
-@njit(cache=True, **OPTIONS)
+@entry
 def _count_sources(key, counter, n, draws, count):
     for _ in range(draws):
         count[int(uniform(key, counter) * n)] += 1
         counter += _U1
 
 
-@njit(cache=True, **OPTIONS)
+@entry
 def _count_without_replacement(key, counter, n, n_columns, draws, count):
     for _ in range(draws):
         # A uniform pair that is free: its source is free with the share of its columns that are.
@@ -334,7 +334,7 @@ def _count_without_replacement(key, counter, n, n_columns, draws, count):
 # Pairs given in any order
 
 
-@njit(cache=True, **OPTIONS)
+@entry
 def _is_sorted(source, target):
     for k in range(1, source.size):
         if source[k] < source[k - 1] or (source[k] == source[k - 1] and target[k] < target[k - 1]):
@@ -342,13 +342,13 @@ def _is_sorted(source, target):
     return True
 
 
-@njit(cache=True, **OPTIONS)
+@entry
 def _count_ids(ids, count):
     for k in range(ids.size):
         count[ids[k]] += 1
 
 
-@njit(cache=True, **OPTIONS)
+@entry
 def _order_by(ids, given, cursor, order):
     for m in range(ids.size):
         k = given[m] if given.size else m

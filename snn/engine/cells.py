@@ -245,9 +245,7 @@ def _many_confirm(b, j, t, e):
     if x[0] < 0.5 * HELD:
         return NEVER
     if n_modes(b) == 3:
-        c = first_crossing(
-            -b.gap[j], (x[0], x[1], x[2]), (rates[0], rates[1], rates[2]), t - e.w0, e.w1 - e.w0
-        )
+        c = first_crossing(-b.gap[j], (x[0], x[1], x[2]), (rates[0], rates[1], rates[2]), t - e.w0, e.w1 - e.w0)
     else:
         c = first_crossing(-b.gap[j], x[: rates.size], rates, t - e.w0, e.w1 - e.w0)
     c = max(t, e.w0 + c)

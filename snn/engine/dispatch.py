@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from .jit import inlined, specialise
+from .jit import choose
 from .types import Fields, PluginType
 
 
@@ -17,39 +17,35 @@ class Kind(Fields):
         self.name = name
 
 
+def nothing(*args: Any) -> None:
+    """What is done where there is nothing to do."""
+
+
 def by_kind(**implementations: Callable[..., Any]) -> Callable[..., Any]:
     """A function that runs the implementation named by the kind of its first argument."""
-    compiled: dict[str, Any] = {}
 
     def chosen(first: Any, *rest: Any) -> Any:
         return implementations[first.kind.name](first, *rest)
 
-    @specialise(chosen)
+    @choose(chosen)
     def _choose(first, *rest):
-        name = first.kind
-        if name not in compiled:
-            compiled[name] = inlined(implementations[name])
-        function = compiled[name]
-        return lambda first, *rest: function(first, *rest)
+        return implementations[first.kind]
 
     return chosen
 
 
 def optional(name: str, otherwise: Callable[..., Any]) -> Callable[..., Any]:
     """A function that calls the plugin's method `name`, or does `otherwise` (with the plugin) where it has none."""
-    other = inlined(otherwise)
 
     def call(plugin: Any, *args: Any) -> Any:
         method = getattr(plugin, name, None)
         return otherwise(plugin, *args) if method is None else method(*args)
 
-    @specialise(call)
+    @choose(call)
     def _call(plugin, *args):
         assert isinstance(plugin, PluginType)
-        function = plugin.method(name)
-        if function is None:
-            return lambda plugin, *args: other(plugin, *args)
-        return lambda plugin, *args: function(plugin, *args)
+        method = plugin.method(name)
+        return otherwise if method is None else method.py_func
 
     return call
 
@@ -62,13 +58,11 @@ def hook(name: str) -> Callable[..., Any]:
         if method is not None:
             method(*args)
 
-    @specialise(call)
+    @choose(call)
     def _call(rule, *args):
         assert isinstance(rule, PluginType)
-        function = rule.method(name)
-        if function is None:
-            return lambda rule, *args: None
-        return lambda rule, *args: function(rule, *args)
+        method = rule.method(name)
+        return nothing if method is None else method.py_func
 
     return call
 
@@ -84,13 +78,10 @@ def with_hooks(*names: str) -> Callable[[Any], Any]:
             if any(hasattr(g.rule, name) for name in names):
                 function(g, *args)
 
-        compiled = inlined(function)
-
-        @specialise(call)
+        @choose(call)
         def _call(g, *args):
-            if any(g.lookup["rule"][0].method(name) is not None for name in names):
-                return lambda g, *args: compiled(g, *args)
-            return lambda g, *args: None
+            declared = any(g.lookup["rule"][0].method(name) is not None for name in names)
+            return function if declared else nothing
 
         return call
 

@@ -8,6 +8,8 @@ The driver knows blocks and groups only by their numbers; what they do is in ker
 
 from __future__ import annotations
 
+import numpy as np
+
 from .cells import (
     CONFIRM,
     DRAINING,
@@ -153,7 +155,7 @@ def _hold(e, gid, t):
         e.rest_i[k] = gid
         e.n_rest += 1
     else:
-        e.n_release = push(e.rel_t, e.rel_i, e.n_release, t, gid)
+        e.n_release = push(e.rel_t, e.rel_i, e.n_release, t, np.int64(gid))
 
 
 @kernel
@@ -248,7 +250,7 @@ def advance(e, engine, op, i, stop):
                     e.now = t
                     return WATCH
             else:
-                gid = e.open_i[e.i_open] if opened else e.cross_i[0]
+                gid = np.int64(e.open_i[e.i_open] if opened else e.cross_i[0])
                 c = NEVER
                 if e.next_t[gid] == t:
                     c = ask_block(e, gid, CONFIRM, t)

@@ -5,38 +5,17 @@ Kernels never allocate, and what they read belongs to Python, which keeps it ali
 
 from __future__ import annotations
 
-import gc
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Any
 
-from numba import njit, typeof
+from numba import config, njit, typeof
+from numba.core.caching import FunctionCache
 from numba.extending import overload
 
+from ..collector import uncollected
 
-def _spare_scipy() -> None:
-    """Let Numba start without importing scipy.linalg.
-
-    It does so only to learn whether BLAS is there for compiled np.dot and the like, which our kernels do not use; SciPy
-    is one of our requirements, so the answer is yes (measured: 0.13 s of a warm start of 1.1 s).
-    """
-    from numba.np import linalg
-
-    if "numba.np.arraymath" in sys.modules:
-        return
-    real = linalg.ensure_blas
-    linalg.ensure_blas = lambda: None
-    try:
-        from numba.np import arraymath
-
-        arraymath.ensure_blas = real
-    finally:
-        linalg.ensure_blas = real
-
-
-_spare_scipy()
-
+COMPILED = not config.DISABLE_JIT
 OPTIONS = {"error_model": "numpy", "nogil": True, "_nrt": False}
 
 
@@ -60,9 +39,47 @@ def callable_kernel(function: Any) -> Any:
     return njit(**OPTIONS)(getattr(function, "py_func", function))
 
 
+def _spare_scipy() -> None:
+    """Let Numba begin to compile without importing scipy.linalg.
+
+    It does so only to learn whether BLAS is there for compiled np.dot and the like, which our kernels do not use; SciPy
+    is one of our requirements, so the answer is yes (measured: 0.13 s).
+    """
+    from numba.np import linalg
+
+    if "numba.np.arraymath" in sys.modules:
+        return
+    real = linalg.ensure_blas
+    linalg.ensure_blas = lambda: None
+    try:
+        from numba.np import arraymath
+
+        arraymath.ensure_blas = real
+    finally:
+        linalg.ensure_blas = real
+
+
+class _Kept(FunctionCache):
+    """Machine code on disk that is loaded without Numba's compiler.
+
+    Numba would first import all that it can compile and tell its type inference of it, which code that is compiled
+    already does not need (measured: 0.2 s of a warm start of 0.9 s).
+    """
+
+    def load_overload(self, sig: Any, target_context: Any) -> Any:
+        with self._guard_against_spurious_io_errors():
+            found = self._load_overload(sig, target_context)
+        if found is None:
+            _spare_scipy()
+        return found
+
+
 def entry(function: Any) -> Any:
     """Compile an outermost kernel, whose machine code is kept on disk."""
-    return njit(cache=True, **OPTIONS)(function)
+    dispatcher = njit(cache=True, **OPTIONS)(function)
+    if COMPILED:
+        dispatcher._cache = _Kept(function)
+    return dispatcher
 
 
 def specialise(function: Any) -> Callable[[Any], Any]:
@@ -70,16 +87,12 @@ def specialise(function: Any) -> Callable[[Any], Any]:
     return overload(function, jit_options=OPTIONS)
 
 
-@contextmanager
-def _compiling() -> Iterator[None]:
-    """Without the garbage collector: a compiler makes many objects that live, and few cycles (measured: 12 %)."""
-    enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if enabled:
-            gc.enable()
+def choose(function: Any) -> Callable[[Any], Any]:
+    """The same where what is registered returns the function that takes the place of this one, whatever its signature.
+
+    A lambda that calls it would be one more function to compile each time (measured: 0.5 s of a cold start of 9 s).
+    """
+    return overload(function, jit_options={**OPTIONS, "forceinline": True}, strict=False)
 
 
 def bind(function: Any, *arguments: Any) -> Any:
@@ -87,19 +100,19 @@ def bind(function: Any, *arguments: Any) -> Any:
 
     The types of a network's structs never change, so that they need not be looked up at each of hundreds of calls.
     """
-    if not hasattr(function, "overloads"):  # NUMBA_DISABLE_JIT
+    if not COMPILED:
         return function
     signature = tuple(typeof(a) for a in arguments)
-    with _compiling():
+    with uncollected():
         function.compile(signature)
     return function.overloads[signature].entry_point
 
 
 def entry_address(function: Any, signature: tuple[Any, ...]) -> Any:
     """Address at which an entry for arguments of these types can be called; without Numba the function itself."""
-    if not hasattr(function, "overloads"):
+    if not COMPILED:
         return function
-    with _compiling():
+    with uncollected():
         function.compile(signature)
     compiled = function.overloads[signature]
     return compiled.library.get_pointer_to_function(compiled.fndesc.llvm_cfunc_wrapper_name)

@@ -9,11 +9,11 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from .jit import specialise
+from .jit import COMPILED
 
 
-def prefetch(array: Any, k: int) -> None:
-    """Begin to load element `k` of an array; changes nothing."""
+def _nothing(array: Any, k: int) -> None:
+    pass
 
 
 @intrinsic
@@ -34,6 +34,5 @@ def _prefetch(context: Any, array: Any, k: Any) -> Any:
     return types.void(array, types.intp), codegen
 
 
-@specialise(prefetch)
-def _prefetch_overload(array, k):
-    return lambda array, k: _prefetch(array, k)
+# Begin to load element k of an array, (array, k) -> None; changes nothing.
+prefetch: Any = _prefetch if COMPILED else _nothing

@@ -662,9 +662,7 @@ def _dense_signal(g, t):
         n = row_end(g, lr) - lo
         mine = view(g.f_pre, pre, lr, pre_factors)
         for k in range(n):
-            _on_signal(
-                rule, view(g.f_syn, syn, lo + k, ()), mine, view(g.f_post, post, k, post_factors), signal[k], t
-            )
+            _on_signal(rule, view(g.f_syn, syn, lo + k, ()), mine, view(g.f_post, post, k, post_factors), signal[k], t)
         g.count[N_SIGNAL] += n
 
 

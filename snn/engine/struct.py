@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 from llvmlite import ir
-from numba import config, types
+from numba import types
 from numba.core import cgutils
 from numba.core.typing.templates import AttributeTemplate
 from numba.extending import (
@@ -31,14 +31,13 @@ from numba.extending import (
     typeof_impl,
     unbox,
 )
-from numba.np.arrayobj import populate_array
 from numba.np.numpy_support import from_dtype
 
 from ..plugin import Plugin
-from .jit import entry_address, specialise
+from .jit import COMPILED, entry_address
 from .types import FIELD, Fields, FieldsType, PluginType, plugin_type
+from .vector import VectorType
 
-COMPILED = not config.DISABLE_JIT
 _WORD = ir.IntType(64)
 _BYTES = ir.IntType(8).as_pointer()
 _KERNEL = ctypes.CFUNCTYPE(
@@ -93,7 +92,8 @@ def type_of(value: Any) -> Any:
         return plugin_type(value)
     if isinstance(value, np.ndarray):
         assert value.flags.c_contiguous
-        return types.Array(from_dtype(value.dtype), value.ndim, "C")
+        dtype = from_dtype(value.dtype)
+        return VectorType(dtype) if value.ndim == 1 else types.Array(dtype, value.ndim, "C")
     if isinstance(value, list):
         return types.pyobject  # a table without Numba
     if isinstance(value, tuple):
@@ -233,16 +233,22 @@ def _load(context: Any, builder: Any, words: Any, typ: Any, at: int) -> Any:
         strides = [ir.Constant(_WORD, item)]
         for n in shape[:0:-1]:
             strides.insert(0, builder.mul(strides[0], n))
-        array = context.make_array(typ)(context, builder)
-        populate_array(
-            array,
-            data=word(at, context.get_data_type(typ.dtype).as_pointer()),
-            shape=cgutils.pack_array(builder, shape),
-            strides=cgutils.pack_array(builder, strides),
-            itemsize=ir.Constant(_WORD, item),
-            meminfo=None,
-        )
-        return array._getvalue()
+        n_items = shape[0]
+        for n in shape[1:]:
+            n_items = builder.mul(n_items, n)
+        parts = {
+            "data": word(at, context.get_data_type(typ.dtype).as_pointer()),
+            "shape": cgutils.pack_array(builder, shape),
+            "strides": cgutils.pack_array(builder, strides),
+            "nitems": n_items,
+            "itemsize": ir.Constant(_WORD, item),
+        }
+        # Not through Numba's make_array, whose round trip over the stack costs more to compile than all of this.
+        model = context.data_model_manager[typ]
+        array = ir.Constant(model.get_value_type(), None)
+        for name, part in parts.items():
+            array = builder.insert_value(array, part, model.get_field_position(name))
+        return array
     if isinstance(typ, StructType):
         return word(at, _BYTES)
     if typ is types.boolean:
@@ -282,7 +288,6 @@ class Links:
             self.kernels[k] = kernels[k]
             self.structs[k] = struct.address if COMPILED else struct
 
-
     def every(self, op: int, i: int = 0, t: float = 0.0) -> None:
         """Let every struct do something, called from Python."""
         for kernel, struct in zip(self._called, self.alive, strict=True):
@@ -297,8 +302,7 @@ def table(n: int) -> Any:
     return np.zeros(max(1, n), np.int64) if COMPILED else [None] * n
 
 
-def invoke(kernel: Any, struct: Any, engine: Any, op: int, i: int, t: float) -> float:
-    """Call a kernel by its address on the struct at another address."""
+def _invoked(kernel: Any, struct: Any, engine: Any, op: int, i: int, t: float) -> float:
     return float(kernel(struct, engine, op, i, t))
 
 
@@ -315,9 +319,8 @@ def _invoke(context: Any, kernel: Any, struct: Any, engine: Any, op: Any, i: Any
     return sig, codegen
 
 
-@specialise(invoke)
-def _invoke_overload(kernel, struct, engine, op, i, t):
-    return lambda kernel, struct, engine, op, i, t: _invoke(kernel, struct, engine, op, i, t)
+# Call a kernel by its address on the struct at another address: (kernel, struct, engine, op, i, t) -> float.
+invoke: Any = _invoke if COMPILED else _invoked
 
 
 __all__ = ["Links", "Struct", "StructType", "invoke", "table"]

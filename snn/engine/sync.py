@@ -8,16 +8,14 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from .jit import specialise
+from .jit import COMPILED
 
 
-def publish(array: Any, k: int, value: int) -> None:
-    """array[k] = value, after everything that was written before."""
+def _put(array: Any, k: int, value: int) -> None:
     array[k] = value
 
 
-def published(array: Any, k: int) -> int:
-    """array[k]; what is read afterwards is as new as that."""
+def _get(array: Any, k: int) -> int:
     return int(array[k])
 
 
@@ -44,11 +42,7 @@ def _published(context: Any, array: Any, k: Any) -> Any:
     return types.int64(array, types.intp), codegen
 
 
-@specialise(publish)
-def _publish_overload(array, k, value):
-    return lambda array, k, value: _publish(array, k, value)
-
-
-@specialise(published)
-def _published_overload(array, k):
-    return lambda array, k: _published(array, k)
+# array[k] = value, after everything that was written before: (array, k, value) -> None.
+publish: Any = _publish if COMPILED else _put
+# array[k]; what is read afterwards is as new as that: (array, k) -> int.
+published: Any = _published if COMPILED else _get
