@@ -15,6 +15,7 @@ from .credit import (
     WeightMirror,
 )
 from .delta import Delta
+from .eprop import AdaptiveEProp, DeltaSum, EProp
 from .error_neurons import ErrorNeurons
 from .pair_stdp import PairSTDP
 from .three_factor import ThreeFactor
@@ -24,7 +25,10 @@ __all__ = [
     "DRTP",
     "FA",
     "PATHWAYS",
+    "AdaptiveEProp",
     "Delta",
+    "DeltaSum",
+    "EProp",
     "ErrorNeurons",
     "Frozen",
     "KolenPollack",

@@ -17,8 +17,9 @@ forward   a spike reaches a synapse: accumulate, multiply by the row's decay fac
           where it has a threshold; weight read; membrane read and written. Each row: one exponential where the target
           leaks (each synapse, for a model without :meth:`~snn.plugin.Model.modes`). A neuron fires: subtraction,
           membrane read and written. A presentation starts: every state of every neuron written.
-trace     on_pre, pre_spike, post_spike of a rule, see :mod:`snn.tally`. A presentation starts: every trace written.
-error     see :func:`count_error`.
+trace     on_pre, pre_spike, post_spike, post_signal of a rule, see :mod:`snn.tally`. A presentation starts: every trace
+          written.
+error     see :func:`count_error` and :func:`count_distance`.
 credit    signal of a hidden neuron: for each readout one multiply-accumulate, one fetched word and one error read; the
           sum runs along the row, stays in a register and is written once. Of a label: one fetched word. Of a reward:
           one multiplication, the nudge read. From the layer above: each of its signals times its gain. A readout of a
@@ -58,8 +59,13 @@ def ledger_of(
     presentations: int = 0,
     learn: bool = True,
     readout: Population | None = None,
+    errors: int = 0,
+    softmax: bool = True,
 ) -> Ledger:
-    """The ledger of a run (between `before` and now) or of presentations (`fired`, `counts`, `taught`)."""
+    """The ledger of a run (between `before` and now) or of presentations (`fired`, `counts`, `taught`).
+
+    `errors` is how often rules were told of one in all presentations.
+    """
     if counts is None:
         fired = built.engine.counts - before[0]
         counts = {n: built.groups[p.group].count - before[1][n] for n, p in built.projections.items()}
@@ -78,7 +84,7 @@ def ledger_of(
         _count_projection(ledger, name, p, counts[name])
         if isinstance(p.rule, NoRule) or (presentations and not learn):
             continue
-        _count_rule(ledger, name, p, counts[name], presentations)
+        _count_rule(ledger, name, p, counts[name], presentations, errors)
         if teaches and p.rule.needs_signal:
             # Eligibility and traces live on only until the signal comes.
             target = p.projection.target
@@ -87,11 +93,14 @@ def ledger_of(
             ledger.held_bytes += 4 * (rows_used * states + len(p.rule.states("post")) * len(target))
     if teaches:
         assert readout is not None
-        count_error(ledger, readout.name, presentations, len(readout))
+        if softmax:
+            count_error(ledger, readout.name, errors, len(readout))
+        else:
+            count_distance(ledger, readout.name, errors, len(readout))
         for link in built.network.credits:
             ledger.transport = joined(ledger.transport, link.pathway.carries)
             if link.pathway.carries != "none":
-                _count_link(ledger, link, taught or {}, presentations)
+                _count_link(ledger, link, taught or {}, errors)
     return ledger
 
 
@@ -104,6 +113,12 @@ def count_error(ledger: Ledger, where: str, n: int, n_out: int, phase: str = "er
     ledger.add(phase, where, "exp", n * 2 * n_out)
     ledger.add(phase, where, "add", n * (3 * n_out + 1))
     ledger.add(phase, where, "state_rw", n * (5 * n_out + 2), 4 * n_out)
+
+
+def count_distance(ledger: Ledger, where: str, n: int, n_out: int) -> None:
+    """Outputs less targets, `n` times: both read, the error written."""
+    ledger.add("error", where, "add", n * n_out)
+    ledger.add("error", where, "state_rw", n * 3 * n_out, 4 * n_out)
 
 
 def count_credit(ledger: Ledger, where: str, n: int, size: int, n_out: int) -> None:
@@ -196,7 +211,9 @@ def _count_projection(ledger: Ledger, name: str, p: BuiltProjection, counts: np.
     ledger.add("forward", name, "acc_rw", 2 * events, 4 * len(target))
 
 
-def _count_rule(ledger: Ledger, name: str, p: BuiltProjection, counts: np.ndarray, presentations: int) -> None:
+def _count_rule(
+    ledger: Ledger, name: str, p: BuiltProjection, counts: np.ndarray, presentations: int, errors: int
+) -> None:
     """Plasticity."""
     n_rows, n_post = p.ptr.size - 1, len(p.projection.target)
     traces = len(p.rule.states("pre")) * n_rows, len(p.rule.states("post")) * n_post
@@ -209,6 +226,7 @@ def _count_rule(ledger: Ledger, name: str, p: BuiltProjection, counts: np.ndarra
         "on_post": ("update", posts, int(counts[rows.N_ON_POST])),
         "pre_spike": ("trace", 0, arrivals),
         "post_spike": ("trace", 0, posts),
+        "post_signal": ("trace", 0, errors * n_post),
         "on_signal": ("update", int(counts[rows.N_SIGNAL_ROWS]), int(counts[rows.N_SIGNAL])),
         "on_end": ("update", n_rows * presentations, p.n_synapses * presentations),
     }
@@ -225,7 +243,7 @@ def _count_calls(
     """Passes of a hook along some synapses of a projection; whether it writes weights."""
     cost = tally(rule, hook)
     n_rows, n_post = 4 * (p.ptr.size - 1), 4 * len(p.projection.target)
-    near, far = (n_post, n_rows) if hook in ("on_post", "post_spike") else (n_rows, n_post)
+    near, far = (n_post, n_rows) if hook in ("on_post", "post_spike", "post_signal") else (n_rows, n_post)
     syn_bytes = p.n_synapses * np.dtype(p.projection.dtype).itemsize
     for n, done in ((passes, cost.shared), (synapses, cost.each)):
         for op in ("add", "mul", "exp"):

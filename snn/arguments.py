@@ -95,6 +95,48 @@ def labels_of(given: Any, n: int, readout: Population) -> np.ndarray:
     return y
 
 
+def targets_of(given: Any, n: int, readout: Population, plan: Any) -> np.ndarray:
+    """What the outputs of `n` samples should be at each error, (n, steps * n_readout); (0, .) where nothing is said.
+
+    Parameters
+    ----------
+    given : array_like or Events or None
+    plan : snn.teach.Schedule
+    """
+    size = len(readout)
+    if given is None:
+        return np.zeros((0, plan.steps * size))
+    if isinstance(given, Events):
+        if plan.steps < 2 or not getattr(readout.model, "threshold", False):
+            raise ParameterError(
+                "present: targets are spike times; give every, the bins of their trace, and a readout that fires."
+            )
+        if (len(given), given.size) != (n, size):
+            raise ParameterError(
+                f"present: targets are {len(given)} samples of {given.size} neurons; give {n} of {size}, as many as "
+                f"readout {readout.name!r} has."
+            )
+        at = np.repeat(np.arange(n), np.diff(given.ptr))
+        bins = np.floor(given.times / plan.every).astype(np.int64)
+        counts = np.zeros((n, plan.steps, size))
+        inside = bins < plan.steps
+        np.add.at(counts, (at[inside], bins[inside], given.ids[inside]), 1.0)
+        fade = math.exp(-plan.every / plan.tau)
+        for k in range(1, plan.steps):
+            counts[:, k] += fade * counts[:, k - 1]
+        return counts.reshape(n, -1)
+    aims = _numbers("present: targets", given, np.float64)
+    shape = (n, plan.steps, size) if plan.steps > 1 else (n, size)
+    if aims.shape != shape and not (size == 1 and aims.shape == shape[:-1]):
+        raise ParameterError(
+            f"present: targets has shape {aims.shape}; expected {shape}, one value for each sample, "
+            f"{'error ' if plan.steps > 1 else ''}and neuron of readout {readout.name!r}."
+        )
+    if np.isinf(aims).any():
+        raise ParameterError("present: targets holds infinite values; give finite ones, or nan where none is wanted.")
+    return np.ascontiguousarray(aims.reshape(n, -1))
+
+
 def order_of(given: Any, n: int) -> np.ndarray:
     """Which of `n` samples are shown, (m,) int64."""
     if given is None:

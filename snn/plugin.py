@@ -309,8 +309,10 @@ class Rule(Plugin):
         For each synapse when its target fires.
     pre_spike(self, pre, t), post_spike(self, post, t)
         Once per spike, after the synapses have been visited.
+    post_signal(self, post, signal, t)
+        Once for each target when a learning signal has reached it, before its synapses learn of it.
     on_signal(self, syn, pre, post, signal, t)
-        For each synapse whose axon has carried a spike since the last signal, when a learning signal has reached the
+        For each synapse whose axon has carried a spike in this presentation, when a learning signal has reached the
         target (`signal` is the target's).
     on_end(self, syn, pre, post, t)
         For each synapse when a presentation has ended.
@@ -323,9 +325,15 @@ class Rule(Plugin):
     """
 
     state_kinds = ("syn", "pre", "post")
-    hooks: ClassVar[tuple[str, ...]] = ("on_pre", "on_post", "pre_spike", "post_spike", "on_signal", "on_end")
+    hooks: ClassVar[tuple[str, ...]] = (
+        "on_pre", "on_post", "pre_spike", "post_spike", "post_signal", "on_signal", "on_end",
+    )  # fmt: skip
     reads: ClassVar[tuple[str, ...]] = ()
-    """Beyond its declared state, what the rule reads: ``("post.v",)`` for the target's membrane potential."""
+    """Beyond its declared state, what the rule reads: ``("post.v",)`` for the target's membrane potential.
+
+    `post.v` is there in on_pre and in post_signal, and in post_spike, where it is the potential that the spike was
+    fired from.
+    """
     bounds: ClassVar[tuple[str, str] | None] = None
     """Names of the parameters that bound the weight, or None."""
 

@@ -31,7 +31,8 @@ from .network import CreditLink, Network, Population, Projection
 from .plugin import GivenSpikes, Source, check_unit
 from .provenance import provenance, rule_sources
 from .record import Result, SpikeData, Spikes, State, StateData, WeightChanges, WeightData, Weights, check_requests
-from .teach import Lesson, links_of, pathway_of
+from .schedule import schedule
+from .teach import Lesson, check_links, links_of, pathway_of
 from .threads import advance, check_threads, choose_threads, share, take_spikes
 
 # With a file, recordings in memory go there when they have this size, or this long after the last time.
@@ -48,14 +49,17 @@ class Presentations:
     Attributes
     ----------
     outputs : (n, n_readout) float64
-        Potential of the readout at the end of each presentation; of a readout that fires, its spike counts.
+        What the readout says, as `code` has it, at the end of each presentation; the mean over all errors with `every`.
     potentials : (n, n_readout) float64
         The potentials in any case.
     predictions : (n,) int64
         The largest output; among equal ones that of the highest potential.
     labels : (n,) int64 or None, in the order shown
     loss : (n,) float64
-        Cross-entropy of softmax(outputs), nan without labels.
+        Cross-entropy of softmax(y), the mean over errors; with targets, the sum of (y - target)^2 / 2 over outputs and
+        errors; nan without either.
+    over_time : (n, duration / every, n_readout) float64 or None
+        Outputs at every error, with `every`.
     spikes : dict of str to int
         Spikes of each population over all presentations.
     ledger : Ledger
@@ -73,7 +77,9 @@ class Presentations:
         events: int,
         ledger: Ledger,
         seconds: float,
+        over_time: np.ndarray | None = None,
     ) -> None:
+        self.over_time = over_time
         self.outputs, self.potentials, self.labels, self.loss, self.spikes = outputs, potentials, labels, loss, spikes
         self.synaptic_events, self.weight_updates, self.ledger, self.seconds = events, ledger.updates, ledger, seconds
 
@@ -247,6 +253,17 @@ class Simulator:
         if link not in self.network.credits:
             raise NetworkError(f"feedback: {link!r} is no credit link of this network; give what net.credit returned.")
         return pathway_of(self.built, link).feedback.reshape(len(link.to), len(link.error)).copy()
+
+    def set_feedback(self, link: CreditLink, weights: Any) -> None:
+        """Replace the feedback weights of a credit link; shape as `feedback` returns."""
+        kept = self.feedback(link)
+        b = np.asarray(weights, dtype=float)
+        if b.shape != kept.shape or not np.isfinite(b).all():
+            raise ParameterError(
+                f"set_feedback: weights have shape {b.shape}; give finite numbers of shape {kept.shape}, one row for "
+                f"each neuron of {link.to.name!r}."
+            )
+        pathway_of(self.built, link).feedback[:] = b.ravel()
 
     def set_rule(self, projection: Projection | str, **params: float) -> None:
         """Change parameters of a projection's rule from now on: `sim.set_rule("input->hidden", eta=0.001)`.
@@ -446,6 +463,11 @@ class Simulator:
         duration: float,
         learn: bool = True,
         order: Any = None,
+        targets: Any = None,
+        every: float | None = None,
+        teach_from: float = 0.0,
+        code: str | None = None,
+        tau_read: float = 10e-3,
         labels_into: Population | None = None,
         threads: int = 1,
         record: bool = False,
@@ -454,9 +476,12 @@ class Simulator:
         """Show samples one after the other in one compiled loop; learn after each of them.
 
         For each sample: every state and trace is reset, the sample's values become `x` of the encoder population
-        `into`, the network runs for `duration`, the readout's potentials v are read (of a readout that fires, its spike
-        counts), the error softmax(v) - onehot(label) is formed, credit pathways carry it to their populations, and
-        rules update.
+        `into`, the network runs for `duration`, the readout's outputs y are read, the error softmax(y) - onehot(label),
+        or y - target, is formed, credit pathways carry it to their populations, and rules update.
+
+        With `every`, this happens at every, 2 every, ... within each presentation, the spikes of these instants
+        themselves excluded: rules are told of the error while the network goes on (``post_signal``, ``on_signal``), and
+        of the end once (``on_end``).
 
         Given spikes (:class:`~snn.plugin.GivenSpikes`) fire in each presentation, at their times within it. A
         source draws new random numbers in each presentation, and its own states start afresh.
@@ -466,13 +491,29 @@ class Simulator:
         samples : (n, size of `into`) array_like, 0 to 1, or Events
             Values, or spikes (:class:`snn.events.Events`) for a population that plays them (Playback).
         labels : (n,) array_like of int, optional
-            Needed to learn.
+            To learn, give these or `targets`.
         into, readout : Population
         duration : float, s
         learn : bool
             False evaluates with frozen weights.
         order : (m,) array_like of int, optional
             Which samples to show, in which order; all of them once by default.
+        targets : (n, n_readout) or, with `every`, (n, duration / every, n_readout) array_like, or Events
+            What the outputs should be; nan: nothing in particular. A target pattern, rates (spikes in a presentation,
+            or in the filter of `code="trace"`), or, as Events of a readout that fires and with `every`, spike times,
+            whose trace is then the target (van Rossum 2001).
+        every : float, s, optional
+            Time between two errors within a presentation, of which `duration` is a multiple; by default there is one
+            error, at the end.
+        teach_from : float, s
+            With `every`: there is no error until then.
+        code : {"potential", "counts", "trace", "first"}, optional
+            What the readout's outputs are. "potential": its potentials, the default of one that does not fire. Of one
+            that fires: "counts", its spikes in the presentation, the default without `every`; "trace", its spikes
+            filtered by exp(-t / tau_read), read in bins of `every`, the default with it; "first", -t / tau_read of its
+            first spike, or of now while there is none, so that who fires first is the answer.
+        tau_read : float, s
+            Time constant of "trace" and "first".
         labels_into : Population, optional
             Encoder, one neuron for each class, whose `x` is 1 for the label's and 0 for the others while learning, and
             0 for all otherwise: for networks that learn from the label's spikes.
@@ -484,6 +525,10 @@ class Simulator:
         Returns
         -------
         Presentations
+
+        References
+        ----------
+        van Rossum (2001) Neural Comput. 13, 751 (distance of spike trains).
         """
         if self.engine == "grid":
             raise NetworkError(
@@ -516,8 +561,14 @@ class Simulator:
                     f"{into.name!r}. Leave it out, or give it a source such as Regular."
                 )
         y = arguments.labels_of(labels, x.shape[0], readout)
-        if learn and labels is None:
-            raise ParameterError("present: learning needs labels; give them, or learn=False.")
+        if learn and labels is None and targets is None:
+            raise ParameterError("present: learning needs labels or targets; give them, or learn=False.")
+        if labels is not None and targets is not None:
+            raise ParameterError("present: labels and targets are both given; give one of them.")
+        plan = schedule(readout, duration, every, teach_from, code, tau_read)
+        aims = arguments.targets_of(targets, x.shape[0], readout, plan)
+        if learn:
+            check_links(self.network, plan, labels is not None)
         index = arguments.order_of(order, x.shape[0])
         if labels_into is not None:
             arguments.encoder_of(arguments.population_of("present: labels_into", self.network, labels_into))
@@ -529,7 +580,9 @@ class Simulator:
 
         began = time.perf_counter()
         n = index.size
-        out, potential, loss = np.zeros((n, len(readout))), np.zeros((n, len(readout))), np.full(n, math.nan)
+        out, potential = np.zeros((n, len(readout))), np.zeros((n, len(readout)))
+        loss = np.full(n, math.nan) if labels is None and targets is None else np.zeros(n)
+        over_time = np.zeros((n if plan.steps > 1 else 0, plan.steps * len(readout)))
         parts = 1 if learn or record else max(1, min(int(threads), n))
         bounds = np.linspace(0, n, parts + 1).astype(int)
         totals: list[_Counts] = []
@@ -552,7 +605,10 @@ class Simulator:
                 duration=float(duration), learn=bool(learn), record=bool(record), n_links=len(links.alive),
                 x_start=np.zeros(0) if first_spike.size else _encoded(built, into), samples=x, first_spike=first_spike,
                 potential=potential, fired=np.zeros(len(readout), np.int64),
-                spiking=bool(getattr(readout.model, "threshold", False)),
+                code=plan.code, step=0, n_steps=plan.steps, every=plan.every, first_taught=plan.first_taught,
+                share=1.0 / (plan.steps - plan.first_taught), tau_read=plan.tau, fade=math.exp(-plan.every / plan.tau),
+                seen=0, n_fired=0, earliest=np.zeros(len(readout)), trace=np.zeros(len(readout)), targets=aims,
+                over_time=over_time,
                 label_start=np.zeros(0) if labels_into is None else _encoded(built, labels_into),
                 labels=y, order=index, out=out, loss=loss,
                 error=lesson.error, wanted=lesson.wanted, label=lesson.label, reward=lesson.reward,
@@ -562,13 +618,19 @@ class Simulator:
                 why = built.call(presenting.present, shown, min(hi, shown.sample + 512))
                 if why == exact.GROW:
                     grow(e)
+                elif why == presenting.RUNAWAY:
+                    raise SimulationError(
+                        f"present: sample {index[shown.sample]} has made more than {presenting.MOST} spikes for each "
+                        f"neuron: rates have exploded. Lower the learning rate or the weights, or give neurons a "
+                        f"refractory time."
+                    )
                 elif why == exact.FLUSH:
                     r = e.n_rec
                     times = e.rec_t[:r].copy()
                     if shown.middle:
                         times[shown.rec_start :] += (self.presented + shown.sample) * duration
                     recorded.append((times, e.rec_i[:r].copy()))
-                    e.n_rec = shown.rec_start = 0
+                    e.n_rec = shown.rec_start = shown.seen = 0
                 meter.update(shown.sample - lo)
             if record:
                 recorded.append((e.rec_t[: e.n_rec].copy(), e.rec_i[: e.n_rec].copy()))
@@ -603,10 +665,18 @@ class Simulator:
         events = int(sum(c[rows.N_EVENTS] for c in counts.values()))
         ledger = ledger_of(
             self.built, None, duration, fired=fired, counts=counts, taught=taught, presentations=n, learn=learn,
-            readout=readout,
+            readout=readout, errors=n * (plan.steps - plan.first_taught), softmax=targets is None,
         )  # fmt: skip
         result = Presentations(
-            out, potential, y[index] if y.size else None, loss, spikes, events, ledger, time.perf_counter() - began
+            out,
+            potential,
+            y[index] if y.size else None,
+            loss,
+            spikes,
+            events,
+            ledger,
+            time.perf_counter() - began,
+            over_time=over_time.reshape(n, plan.steps, -1) if plan.steps > 1 else None,
         )
         if record:
             result.spike_times = _by_population(recorded, self.built)  # type: ignore[attr-defined]

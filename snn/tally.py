@@ -236,7 +236,7 @@ def _counterpart(value: Any, known: dict[int, types.FunctionType]) -> Any:
 def tally(rule: Rule, hook: str) -> Tally:
     """Operations and accesses of one hook of a rule; see the top of this module."""
     counts = Tally()
-    per_spike = hook in ("pre_spike", "post_spike")
+    per_spike = hook in ("pre_spike", "post_spike", "post_signal")
     column = hook == "on_post"
 
     def decaying(kind: str) -> frozenset[str]:
@@ -251,7 +251,8 @@ def tally(rule: Rule, hook: str) -> Tally:
         return _Record(values, level, where, counts, decaying(kind) | set(extra) - {"w"})
 
     syn, pre = record("syn", "w"), record("pre")
-    post = record("post", *(("v",) if "post.v" in rule.reads and hook == "on_pre" else ()))
+    sees_v = "post.v" in rule.reads and hook in ("on_pre", "post_spike", "post_signal")
+    post = record("post", *(("v",) if sees_v else ()))
     t = _Number(1e-3, _EACH if per_spike else _SHARED, counts)
     signal = _Number(0.5, _EACH, counts)
     arguments: dict[str, tuple[Any, ...]] = {
@@ -259,12 +260,13 @@ def tally(rule: Rule, hook: str) -> Tally:
         "on_post": (syn, pre, post, t),
         "pre_spike": (pre, t),
         "post_spike": (post, t),
+        "post_signal": (post, signal, t),
         "on_signal": (syn, pre, post, signal, t),
         "on_end": (syn, pre, post, t),
         "on_teach": (post, _Number(0.5, _EACH, counts), t),
     }
     getattr(_Counted(rule), hook)(*arguments[hook])
-    if hook == "on_signal":
+    if hook in ("post_signal", "on_signal"):
         counts.count(_EACH, "far")  # the signal itself is fetched
     for kind, used in (("pre", pre), ("post", post)):
         # The factors of the decaying states that were touched.

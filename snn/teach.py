@@ -12,8 +12,9 @@ from .engine import present, rows
 from .engine.struct import Links, Struct
 from .errors import NetworkError
 from .layout import BuiltProjection
-from .network import CreditLink, Population
+from .network import CreditLink, Network, Population
 from .random import Streams
+from .schedule import Schedule
 
 
 @dataclass
@@ -38,6 +39,28 @@ class Lesson:
     def __post_init__(self) -> None:
         self.error, self.wanted = np.zeros(self.n_readout), np.zeros(self.n_readout)
         self.label, self.reward = np.zeros(1, np.int64), np.zeros(1)
+
+
+def check_links(network: Network, plan: Schedule, labelled: bool) -> None:
+    """Refuse pathways that cannot learn from what a presentation has to say.
+
+    Raises
+    ------
+    NetworkError
+    """
+    for link in network.credits:
+        pathway, name = link.pathway, type(link.pathway).__name__
+        if not labelled and pathway.hears != "error":
+            raise NetworkError(
+                f"present: {name} to {link.to.name!r} starts from a label, and there are targets. Give labels, or a "
+                "pathway that carries errors, such as DFA."
+            )
+        once = pathway.hears == "reward" or any(map(pathway.overrides, ("learn", "mirror", "perturb")))
+        if once and plan.steps > 1:
+            raise NetworkError(
+                f"present: {name} to {link.to.name!r} learns once in a presentation, and there are {plan.steps} errors "
+                "in each. Leave out every, or use a pathway with fixed weights, such as DFA."
+            )
 
 
 def forward_weights(built: Built, link: CreditLink) -> np.ndarray:

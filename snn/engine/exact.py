@@ -18,6 +18,7 @@ from .cells import (
     NEVER,
     NEXT,
     OPEN,
+    POTENTIAL,
     RELEASE,
     SERVING,
     SPIKES,
@@ -267,6 +268,8 @@ def advance(e, engine, op, i, stop):
                     if c < e.w1:
                         predict(e, gid, c)
                     continue
+                if e.reads_fired and e.frozen == 0:
+                    e.v_fired = ask_block(e, gid, POTENTIAL, t)
                 t_ref = ask_block(e, gid, FIRE, t)
                 if t_ref > 0.0:
                     _hold(e, gid, t + t_ref)

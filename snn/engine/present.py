@@ -17,6 +17,12 @@ from .struct import invoke
 # What a credit link hears: an error or a label as the driver has formed it, the signals of the layer above, the error
 # of a readout of its own, a reward.
 GIVEN, ABOVE, OWN, REWARD = Kind("given"), Kind("above"), Kind("own"), Kind("reward")
+# What a readout says: its potential, how often it has fired in the presentation, its spikes filtered by an exponential,
+# how early it has fired first.
+POTENTIALS, COUNTS, TRACE, FIRST = range(4)
+# Why `present` returned, beside the reasons of the engine: more than MOST spikes for each neuron in one presentation,
+# after which there may be no end.
+RUNAWAY, MOST = 6.0, 10_000
 # What a credit link can be asked to do: begin a presentation, form its signal.
 BEGIN, FORM = range(2)
 # Counters of a credit link: neurons that a readout of its own has heard, neurons whose feedback weights have learned,
@@ -189,56 +195,123 @@ def reset_queues(e):
     e.last_w0 = 0.0
 
 
+@kernel
+def _find_first_spikes(e, p):
+    """Note when each readout neuron fired first, among the spikes recorded since the last look."""
+    for k in range(p.seen, e.n_rec):
+        m = e.rec_i[k] - p.readout
+        if m >= 0 and m < p.earliest.size and e.rec_t[k] < p.earliest[m]:
+            p.earliest[m] = e.rec_t[k]
+    p.seen = e.n_rec
+
+
+@kernel
+def _begin_sample(e, p, shown):
+    """Everything but the synapses back to its start, and the sample into its encoder."""
+    reset_queues(e)
+    copy(p.x_start, p.samples[shown])
+    if p.first_spike.size > 0:
+        e.i_given = p.first_spike[shown]
+    if p.label_start.size > 0:
+        clear(p.label_start)
+        if p.learn:
+            p.label_start[p.labels[shown]] = 1.0
+    number = p.first + p.sample
+    every_block(e, RESET, number)
+    every_group(e, CLEAR, 0.0)
+    for k in range(p.n_links):
+        invoke(p.link_kernels[k], p.links[k], e, BEGIN, number, 0.0)
+    for k in range(p.error.size):
+        p.fired[k] = e.counts[p.readout + k]
+        p.earliest[k] = math.inf
+        p.trace[k] = 0.0
+    p.step = 0
+    p.n_fired = 0
+    p.rec_start = e.n_rec
+    p.seen = e.n_rec
+
+
+@kernel
+def _read_out(e, p, t):
+    """What the readout says now, into `error`, `out` and where outputs of every step are kept."""
+    s, taught = p.sample, p.step >= p.first_taught
+    for k in range(p.error.size):
+        p.potential[s, k] = ask_block(e, p.readout + k, POTENTIAL, t)
+        y = p.potential[s, k]
+        if p.code == COUNTS:
+            y = float(e.counts[p.readout + k] - p.fired[k])
+        elif p.code == TRACE:
+            p.trace[k] = p.trace[k] * p.fade + (e.counts[p.readout + k] - p.fired[k])
+            p.fired[k] = e.counts[p.readout + k]
+            y = p.trace[k]
+        elif p.code == FIRST:
+            y = -min(p.earliest[k], t) / p.tau_read
+        p.error[k] = y
+        if taught:
+            p.out[s, k] += y * p.share
+        if p.over_time.shape[0] > 0:
+            p.over_time[s, p.step * p.error.size + k] = y
+
+
+@kernel
+def _judge(p, shown):
+    """From outputs to errors: the distance to target values, or softmax less one-hot label."""
+    error, s = p.error, p.sample
+    if p.targets.shape[0] > 0:
+        for k in range(error.size):
+            wanted = p.targets[shown, p.step * error.size + k]
+            error[k] = error[k] - wanted if wanted == wanted else 0.0
+            p.loss[s] += 0.5 * error[k] * error[k]
+        return
+    softmax(error)
+    if p.labels.size > 0:
+        target = p.labels[shown]
+        loss = -math.log(max(error[target], 1e-300))
+        p.loss[s] += loss * p.share
+        error[target] -= 1.0
+        p.label[0] = target
+        p.reward[0] = -loss
+        clear(p.wanted)
+        p.wanted[target] = -1.0
+
+
 @entry
 def present(e, p, until):
-    """Show samples p.order[p.sample:until]; returns why it stopped, like :func:`snn.engine.exact.advance`."""
-    error = p.error
-    n_out = error.size
+    """Show samples p.order[p.sample:until]; returns why it stopped, like :func:`snn.engine.exact.advance`.
+
+    A presentation is one step, or several, after each of which rules are told of the errors.
+    """
     e.frozen = not p.learn
     while p.sample < until:
         s = p.sample
         shown = p.order[s]
         if p.middle == 0:
-            reset_queues(e)
-            copy(p.x_start, p.samples[shown])
-            if p.first_spike.size > 0:
-                e.i_given = p.first_spike[shown]
-            if p.label_start.size > 0:
-                clear(p.label_start)
-                if p.learn:
-                    p.label_start[p.labels[shown]] = 1.0
-            every_block(e, RESET, p.first + s)
-            every_group(e, CLEAR, 0.0)
-            for k in range(p.n_links):
-                invoke(p.link_kernels[k], p.links[k], e, BEGIN, p.first + s, 0.0)
-            for k in range(n_out):
-                p.fired[k] = e.counts[p.readout + k]
-            p.rec_start = e.n_rec
+            _begin_sample(e, p, shown)
             p.middle = 1
-        why = invoke(p.engine_kernels[0], p.engines[0], e, 0, 0, p.duration)
-        if why == FLUSH and not p.record:
-            e.n_rec = 0
-            continue
-        if why != DONE:
-            return why
-        for k in range(n_out):
-            p.potential[s, k] = ask_block(e, p.readout + k, POTENTIAL, p.duration)
-            p.out[s, k] = e.counts[p.readout + k] - p.fired[k] if p.spiking else p.potential[s, k]
-            error[k] = p.out[s, k]
-        softmax(error)
-        if p.labels.size > 0:
-            target = p.labels[shown]
-            p.loss[s] = -math.log(max(error[target], 1e-300))
-            error[target] -= 1.0
-            p.label[0] = target
-            p.reward[0] = -p.loss[s]
-            clear(p.wanted)
-            p.wanted[target] = -1.0
+        while p.step < p.n_steps:
+            t = p.duration if p.step + 1 == p.n_steps else (p.step + 1) * p.every
+            why = invoke(p.engine_kernels[0], p.engines[0], e, 0, 0, t)
+            if p.code == FIRST:
+                _find_first_spikes(e, p)
+            if why == FLUSH and not p.record:
+                p.n_fired += e.n_rec
+                if p.n_fired > MOST * e.next_t.size:
+                    return RUNAWAY
+                e.n_rec = 0
+                p.seen = 0
+                continue
+            if why != DONE:
+                return why
+            _read_out(e, p, t)
+            if p.step >= p.first_taught:
+                _judge(p, shown)
+                if p.learn:
+                    # Every signal is formed with the weights as they are before any of them is used.
+                    for k in range(p.n_links):
+                        invoke(p.link_kernels[k], p.links[k], e, FORM, p.first + s, t)
+                    every_group(e, SIGNAL, t)
+            p.step += 1
         if p.learn:
-            # Every signal is formed with the weights as they were while the sample was shown.
-            for k in range(p.n_links):
-                invoke(p.link_kernels[k], p.links[k], e, FORM, p.first + s, p.duration)
-            every_group(e, SIGNAL, p.duration)
             every_group(e, FINISH, p.duration)
         if p.record:
             for k in range(p.rec_start, e.n_rec):

@@ -43,8 +43,9 @@ N_COUNTERS = 6
 
 _on_pre, _on_post, _on_signal, _on_end = hook("on_pre"), hook("on_post"), hook("on_signal"), hook("on_end")
 _pre_spike, _post_spike, _on_teach = hook("pre_spike"), hook("post_spike"), hook("on_teach")
+_post_signal = hook("post_signal")
 _gain = optional("gain", lambda rule, post, t: 0.0)
-HOOKS = ("on_pre", "on_post", "pre_spike", "post_spike", "on_signal", "on_end", "on_teach")
+HOOKS = ("on_pre", "on_post", "pre_spike", "post_spike", "post_signal", "on_signal", "on_end", "on_teach")
 
 
 def row_factors(table, k, taus):
@@ -500,6 +501,14 @@ def _grid_v(b, j, t, e):
 _potential = by_kind(one=_one_v, three=_many_v, many=_many_v, closed=_closed_v, grid=_grid_v)
 
 
+def _kept_v(b, j, t, e):
+    return e.v_fired
+
+
+# The potential that a spike was fired from; on the grid it has not been reset yet when rules learn of the spike.
+_fired_from = by_kind(one=_kept_v, three=_kept_v, many=_kept_v, closed=_kept_v, grid=_grid_v)
+
+
 def _dense_on_pre(g, lr, pre, factors, t, e):
     if g.reads_v:
         _potentials(g.block, g, t, e)
@@ -566,12 +575,14 @@ def _log(g, j, t, dt):
 
 
 @with_hooks("on_post", "post_spike")
-def _learn_post(g, j, t):
+def _learn_post(g, j, t, e):
     """Plasticity of a group when target j has fired: log it for on_post, then post_spike."""
     _refresh(g, t)
     dt = t - g.t0
     _log(g, j, t, dt)
     g.count[N_POST_SPIKES] += 1
+    if g.reads_v:
+        g.v[j] = _fired_from(g.block, j, t, e)
     _post_spike(g.rule, view(g.f_post, g.post, j, decays(g.taus_post, dt)), t)
 
 
@@ -681,8 +692,20 @@ def _sparse_signal(g, t):
 _choose_signal = by_kind(dense=_dense_signal, sparse=_sparse_signal)
 
 
+@with_hooks("post_signal")
+def _tell_targets(g, t, e):
+    """post_signal of every target."""
+    if g.reads_v:
+        _potentials(g.block, g, t, e)
+    factors = decays(g.taus_post, t - g.t0)
+    for k in range(g.signal.size):
+        _post_signal(g.rule, view(g.f_post, g.post, k, factors), g.signal[k], t)
+
+
 @with_hooks("on_signal")
-def _apply_signal(g, t):
+def _apply_signal(g, t, e):
+    _refresh(g, t)
+    _tell_targets(g, t, e)
     g.count[N_SIGNAL_ROWS] += g.n_active
     _choose_signal(g, t)
 
@@ -761,11 +784,11 @@ def group(g, e, op, i, t):
     elif op == LEARN:
         _learn_some(g.block, g, i, t, e)
     elif op == POST:
-        _learn_post(g, i, t)
+        _learn_post(g, i, t, e)
     elif op == SETTLE:
         settle_all(g)
     elif op == SIGNAL:
-        _apply_signal(g, t)
+        _apply_signal(g, t, e)
     elif op == FINISH:
         settle_all(g)
         _end_rows(g, t)

@@ -20,9 +20,12 @@ _HOOK_ARGUMENTS: dict[str, tuple[str, ...]] = {
     "on_post": ("self", "syn", "pre", "post", "t"),
     "pre_spike": ("self", "pre", "t"),
     "post_spike": ("self", "post", "t"),
+    "post_signal": ("self", "post", "signal", "t"),
     "on_signal": ("self", "syn", "pre", "post", "signal", "t"),
     "on_end": ("self", "syn", "pre", "post", "t"),
 }
+
+_SEES_V = ("on_pre", "post_spike", "post_signal")
 
 
 def _bounds_of(rule: Rule) -> tuple[float, float]:
@@ -147,7 +150,7 @@ def _check_rule_records(rule: Rule) -> str:
         if not rule.overrides(hook):
             continue
         arguments = _HOOK_ARGUMENTS[hook]
-        shown = {"v"} if hook == "on_pre" and "post.v" in rule.reads else set()
+        shown = {"v"} if hook in _SEES_V and "post.v" in rule.reads else set()
         readable = fields | {"post": fields["post"] | shown}
         _read_source(rule, hook, {i: (a, readable[a]) for i, a in enumerate(arguments) if a in fields})
         for w in _start_weights(rule):

@@ -336,6 +336,7 @@ class Twin:
     def _fire(self, cell: _Cell) -> None:
         self._bring(cell)
         self._count_spike(cell)
+        v = getattr(cell.record, cell.plugin.potential)
         cell.plugin.fire(cell.record)
         t_ref = getattr(cell.plugin, cell.plugin.refractory) if cell.plugin.refractory else 0.0
         if t_ref > 0.0:
@@ -343,7 +344,7 @@ class Twin:
             self._push(self.t + t_ref, _RELEASE, self._gid(cell), 0, 0.0, cell)
         self._predict(cell)
         self._emit(cell)
-        self._learn_post(cell)
+        self._learn_post(cell, v)
 
     def _release(self, cell: _Cell) -> None:
         self._bring(cell)
@@ -408,29 +409,43 @@ class Twin:
         if path.rule is not None and path.rule.overrides("pre_spike"):
             path.rule.pre_spike(row.pre.at(self.t), self.t)  # type: ignore[attr-defined]
 
-    def _learn_post(self, cell: _Cell) -> None:
+    def _seen(self, path: _Path, cell: _Cell) -> Record:
+        """What a rule keeps of a target, with its potential where the rule reads that."""
+        post = path.post[cell.index].at(self.t)
+        if path.rule is not None and "post.v" in path.rule.reads:
+            post.show("v", HELD if cell.held else getattr(cell.record, cell.plugin.potential))
+        return post
+
+    def _learn_post(self, cell: _Cell, v: float) -> None:
+        """Plasticity of a spike that was fired from potential v."""
         for path in self._plastic[cell.population]:
             for k in path.incoming[cell.index]:
                 self._visit(path, "on_post", k)
             if path.rule is not None and path.rule.overrides("post_spike"):
-                path.rule.post_spike(path.post[cell.index].at(self.t), self.t)  # type: ignore[attr-defined]
+                post = path.post[cell.index].at(self.t)
+                if "post.v" in path.rule.reads:
+                    post.show("v", v)
+                path.rule.post_spike(post, self.t)  # type: ignore[attr-defined]
+                post.show("v", None)
 
     def _visit(self, path: _Path, hook: str, k: int, *more: float) -> None:
         """Call one hook of the rule on synapse `k`."""
         if path.rule is None or not path.rule.overrides(hook):
             return
         cell = self._cells[self._first[path.target] + int(path.targets[k])]
-        pre, post = path.row_of[k].pre.at(self.t), path.post[cell.index].at(self.t)
+        if hook == "on_pre":
+            self._bring(cell)
+        pre = path.row_of[k].pre.at(self.t)
+        post = self._seen(path, cell) if hook == "on_pre" else path.post[cell.index].at(self.t)
         if hook in path.counts:
             path.counts[hook] += 1
-        if hook == "on_pre" and "post.v" in path.rule.reads:
-            self._bring(cell)
-            post.show("v", HELD if cell.held else getattr(cell.record, cell.plugin.potential))
         getattr(path.rule, hook)(path.syn[k], pre, post, *more, self.t)
         post.show("v", None)
 
     def signal(self, population: str, values: Any) -> None:
-        """A learning signal reaches a population now: `on_signal` on each synapse whose axon has spoken since the last.
+        """A learning signal reaches a population now: `post_signal` of each neuron, `on_signal` on its synapses.
+
+        Of synapses, those whose axon has carried a spike since the presentation began.
 
         Parameters
         ----------
@@ -441,11 +456,15 @@ class Twin:
         n = self.network.populations[population].size
         signals = np.broadcast_to(np.asarray(values, dtype=float), (n,))
         for path in self._plastic[population]:
+            if path.rule is not None and path.rule.overrides("post_signal"):
+                for cell in self._of(population):
+                    self._bring(cell)
+                    post = self._seen(path, cell)
+                    path.rule.post_signal(post, float(signals[cell.index]), self.t)  # type: ignore[attr-defined]
+                    post.show("v", None)
             for k, row in enumerate(path.row_of):
                 if row.carried:
                     self._visit(path, "on_signal", k, float(signals[path.targets[k]]))
-            for row in path.row_of:
-                row.carried = False
 
     def end(self) -> None:
         """A presentation ends now: `on_end` on every synapse."""
@@ -456,18 +475,22 @@ class Twin:
     def present(
         self,
         samples: Any,
-        labels: Sequence[int],
+        labels: Sequence[int] | None = None,
         *,
         into: str,
         readout: str,
         duration: float,
         labels_into: str | None = None,
+        targets: Any = None,
+        steps: int = 1,
+        output: Any = None,
     ) -> np.ndarray:
         """Show samples one after the other and learn after each: the plain form of `Simulator.present`.
 
         For each sample: cells and traces go back to their start and the clock to 0; the sample becomes `x` of the
-        encoder; the network runs; error = softmax(v) - onehot(label) at the readout; every signal is formed with the
-        weights as they are; then `on_signal` and `on_end`. Synapses keep their weights and "syn" states.
+        encoder; the network runs; error = softmax(y) - onehot(label), or y - target, at the readout; every signal is
+        formed with the weights as they are; then `on_signal`, and at the end `on_end`. Synapses keep their weights and
+        "syn" states.
 
         Parameters
         ----------
@@ -479,34 +502,51 @@ class Twin:
             Encoder of the labels.
         duration : float, s
             Of each presentation.
+        targets : (n, steps, size of `readout`) array_like, optional
+            In place of labels.
+        steps : int
+            How many errors a presentation has, at equal distances.
+        output : callable, optional
+            output(spikes, v, t): outputs y of the readout from its spikes in this presentation, a list of (t, neuron),
+            its potentials and the time; by default its potentials, or its spike counts where it fires.
 
         Returns
         -------
-        (n, size of `readout`) float64
-            The readout's potentials at the end of each presentation; spike counts where it fires.
+        (n, size of `readout`) float64, or (n, steps, size of `readout`) where there are several
+            The outputs at every error.
         """
         outputs = []
-        for values, label in zip(np.asarray(samples, dtype=np.float32), labels, strict=True):
+        samples = np.asarray(samples, dtype=np.float32)
+        for s, values in enumerate(samples):
+            label = -1 if labels is None else labels[s]
             shown = {into: values}
             if labels_into is not None:
                 shown[labels_into] = np.arange(self.network.populations[labels_into].size) == label
+            began = len(self.spikes)
             self._restart(shown)
-            self.run(duration)
             cells = self._of(readout)
-            for cell in cells:
-                self._bring(cell)
-            v = np.array([HELD if c.held else getattr(c.record, c.plugin.potential) for c in cells])
-            if cells[0].plugin.threshold:
-                v = np.array([self.fired[readout, c.index] for c in cells], float)
-            error = softmax(v)
-            reward = math.log(max(error[label], 1e-300))
-            error[label] -= 1.0
-            signals = self.lessons.signals(readout, error, label, reward, self._shown - 1)
-            for population, signal in signals.items():
-                self.signal(population, signal)
+            for step in range(steps):
+                self.run(duration * (step + 1) / steps - self.t)
+                for cell in cells:
+                    self._bring(cell)
+                y = np.array([HELD if c.held else getattr(c.record, c.plugin.potential) for c in cells])
+                if output is not None:
+                    y = output([(t, i) for t, name, i in self.spikes[began:] if name == readout], y, self.t)
+                elif cells[0].plugin.threshold:
+                    y = np.array([self.fired[readout, c.index] for c in cells], float)
+                outputs.append(y)
+                if targets is None:
+                    error = softmax(y)
+                    reward = math.log(max(error[label], 1e-300))
+                    error[label] -= 1.0
+                else:
+                    error, reward = y - np.asarray(targets)[s, step], math.nan
+                signals = self.lessons.signals(readout, error, label, reward, self._shown - 1)
+                for population, signal in signals.items():
+                    self.signal(population, signal)
             self.end()
-            outputs.append(v)
-        return np.array(outputs)
+        shape = (len(samples), steps, -1) if steps > 1 else (len(samples), -1)
+        return np.array(outputs).reshape(shape)
 
     def _of(self, population: str) -> list[_Cell]:
         first = self._first[population]
