@@ -47,6 +47,7 @@ class ThreeFactor(Rule):
     a = state("post", doc="sum over arrivals of psi(v_j) exp(-t_n / tau)")
     n = state("post", doc="spikes in this presentation")
     reads = ("post.v",)
+    once = True
     reference = "Bellec et al. (2020); Zenke & Ganguli (2018); Neftci et al. (2017)"
 
     def psi(self, v: float) -> float:

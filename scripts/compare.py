@@ -31,22 +31,27 @@ from typing import Any
 
 import numpy as np
 
-from models import Playback
+from models import Latency, Playback
 from models.augment import warp
 from models.bptt import BPTT
 from models.classifier import LatencyClassifier
 from models.error_neurons import ErrorNeuronClassifier
+from models.recurrent import RecurrentNetwork
 from models.tasks import TASKS, Task, load
-from rules import PATHWAYS, Delta, ErrorNeurons, ThreeFactor
+from rules import DFA, PATHWAYS, Delta, DeltaSum, ErrorNeurons, ThreeFactor
 from snn import SnnError
 from snn.errors import ParameterError
 from snn.events import Events
 from snn.progress import Progress, progress
 
 SETTINGS = Path(__file__).with_name("settings.toml")
-PARTS = ("net", "rule", "readout", "credit", "bptt", "erbp", "erbp_rule", "erbp_readout", "vary")
+PARTS = (
+    "net", "rule", "readout", "credit", "bptt", "erbp", "erbp_rule", "erbp_readout", "recurrent", "eprop", "vary",
+)  # fmt: skip
 CONTROL, BASELINE, SPIKES_ALONE = "frozen", "bptt", "erbp"
-RULES = (*PATHWAYS, SPIKES_ALONE, BASELINE)
+# Recurrent networks, and the same with recurrent weights as drawn.
+EPROP, EPROP_CONTROL = "eprop", "eprop-frozen"
+RULES = (*PATHWAYS, SPIKES_ALONE, EPROP, EPROP_CONTROL, BASELINE)
 # Spikes of a hidden neuron in one sample, mean over all: above the first a run is reported, above the second ended.
 MANY, TOO_MANY = 10.0, 100.0
 PROBED = 500  # samples that a layer is watched on for silent neurons
@@ -115,6 +120,8 @@ def network(rule: str, task: Task, settings: dict[str, Any], seed: int) -> Any:
         own["duration"] = own.get("duration", 0.05) + task.feedback_delay
         rules = ErrorNeurons(**settings["erbp_rule"]), ErrorNeurons(**settings["erbp_readout"])
         return ErrorNeuronClassifier(sizes, *rules, seed=seed, **own)
+    if rule in (EPROP, EPROP_CONTROL):
+        return recurrent(rule, task, settings, duration + task.feedback_delay, seed)
     credit = None
     if rule != CONTROL:
         own = dict(settings["credit"])
@@ -126,6 +133,28 @@ def network(rule: str, task: Task, settings: dict[str, Any], seed: int) -> Any:
         net["encoder"] = Playback()
     hidden_rule = None if credit is None else ThreeFactor(**settings["rule"])
     return LatencyClassifier(sizes, hidden_rule, Delta(**settings["readout"]), credit, seed=seed, **net)
+
+
+def recurrent(rule: str, task: Task, settings: dict[str, Any], duration: float, seed: int) -> RecurrentNetwork:
+    """A recurrent network, half of its neurons adaptive, that is told of errors in the last `taught` seconds."""
+    own, n = dict(settings["recurrent"]), sum(map(int, settings["hidden"].split("-")))
+    taught, readout = own.pop("taught", duration), DeltaSum(eta=own.pop("eta_readout", 0.001))
+    if not isinstance(task.train_x, Events):
+        net = settings["net"]
+        own["encoder"] = Latency(**{key: net[key] for key in ("t_last", "low", "period") if key in net})
+    return RecurrentNetwork(
+        task.n_in,
+        task.n_classes,
+        leaky=n - n // 2,
+        adaptive=n // 2,
+        rule=settings["eprop"] if rule == EPROP else None,
+        readout_rule=readout,
+        credit=DFA(**settings["credit"]),
+        duration=duration,
+        teach_from=max(0.0, duration - taught),
+        seed=seed,
+        **own,
+    )
 
 
 def spikes_by_neuron(net: Any, samples: Any) -> dict[str, np.ndarray]:
@@ -167,7 +196,8 @@ class Watch:
 def _hidden_rate(net: Any, shown: Any) -> float:
     """Spikes per hidden neuron and sample."""
     sizes = net.sizes[1:-1] if isinstance(net, BPTT) else [len(p) for p in net.hidden]
-    fired = sum(n for name, n in shown.spikes.items() if name.startswith("hidden"))
+    layers = {name for name in shown.spikes if name.startswith("hidden")} or {"leaky", "adaptive"}
+    fired = sum(n for name, n in shown.spikes.items() if name in layers)
     return float(fired / sum(sizes) / max(1, len(shown)))
 
 
@@ -224,6 +254,8 @@ def row(task: Task, rule: str, settings: dict[str, Any], runs: list[dict[str, An
         CONTROL: ("frozen", "none"),
         BASELINE: ("BPTT", "backprop"),
         SPIKES_ALONE: ("error neurons", "spikes"),
+        EPROP: ("e-prop", "dfa"),
+        EPROP_CONTROL: ("recurrent", "none"),
     }
     accuracy = np.array([r["accuracy"] for r in runs])
 

@@ -60,11 +60,12 @@ def ledger_of(
     learn: bool = True,
     readout: Population | None = None,
     errors: int = 0,
+    signals: int = 0,
     softmax: bool = True,
 ) -> Ledger:
     """The ledger of a run (between `before` and now) or of presentations (`fired`, `counts`, `taught`).
 
-    `errors` is how often rules were told of one in all presentations.
+    `signals` is how often in all presentations rules were told of an error, `errors` how often there was one.
     """
     if counts is None:
         fired = built.engine.counts - before[0]
@@ -84,7 +85,7 @@ def ledger_of(
         _count_projection(ledger, name, p, counts[name])
         if isinstance(p.rule, NoRule) or (presentations and not learn):
             continue
-        _count_rule(ledger, name, p, counts[name], presentations, errors)
+        _count_rule(ledger, name, p, counts[name], presentations, signals)
         if teaches and p.rule.needs_signal:
             # Eligibility and traces live on only until the signal comes.
             target = p.projection.target
@@ -212,7 +213,7 @@ def _count_projection(ledger: Ledger, name: str, p: BuiltProjection, counts: np.
 
 
 def _count_rule(
-    ledger: Ledger, name: str, p: BuiltProjection, counts: np.ndarray, presentations: int, errors: int
+    ledger: Ledger, name: str, p: BuiltProjection, counts: np.ndarray, presentations: int, signals: int
 ) -> None:
     """Plasticity."""
     n_rows, n_post = p.ptr.size - 1, len(p.projection.target)
@@ -226,7 +227,7 @@ def _count_rule(
         "on_post": ("update", posts, int(counts[rows.N_ON_POST])),
         "pre_spike": ("trace", 0, arrivals),
         "post_spike": ("trace", 0, posts),
-        "post_signal": ("trace", 0, errors * n_post),
+        "post_signal": ("trace", 0, signals * n_post),
         "on_signal": ("update", int(counts[rows.N_SIGNAL_ROWS]), int(counts[rows.N_SIGNAL])),
         "on_end": ("update", n_rows * presentations, p.n_synapses * presentations),
     }

@@ -334,6 +334,8 @@ class Rule(Plugin):
     `post.v` is there in on_pre and in post_signal, and in post_spike, where it is the potential that the spike was
     fired from.
     """
+    once: ClassVar[bool] = False
+    """Whether the rule can learn only from one error in a presentation, at its end."""
     bounds: ClassVar[tuple[str, str] | None] = None
     """Names of the parameters that bound the weight, or None."""
 

@@ -32,7 +32,7 @@ from .plugin import GivenSpikes, Source, check_unit
 from .provenance import provenance, rule_sources
 from .record import Result, SpikeData, Spikes, State, StateData, WeightChanges, WeightData, Weights, check_requests
 from .schedule import schedule
-from .teach import Lesson, check_links, links_of, pathway_of
+from .teach import Lesson, check_learning, links_of, pathway_of
 from .threads import advance, check_threads, choose_threads, share, take_spikes
 
 # With a file, recordings in memory go there when they have this size, or this long after the last time.
@@ -506,7 +506,7 @@ class Simulator:
             Time between two errors within a presentation, of which `duration` is a multiple; by default there is one
             error, at the end.
         teach_from : float, s
-            With `every`: there is no error until then.
+            With `every`: errors are 0 until then, and count for nothing.
         code : {"potential", "counts", "trace", "first"}, optional
             What the readout's outputs are. "potential": its potentials, the default of one that does not fire. Of one
             that fires: "counts", its spikes in the presentation, the default without `every`; "trace", its spikes
@@ -568,7 +568,7 @@ class Simulator:
         plan = schedule(readout, duration, every, teach_from, code, tau_read)
         aims = arguments.targets_of(targets, x.shape[0], readout, plan)
         if learn:
-            check_links(self.network, plan, labels is not None)
+            check_learning(self.built, plan, labels is not None)
         index = arguments.order_of(order, x.shape[0])
         if labels_into is not None:
             arguments.encoder_of(arguments.population_of("present: labels_into", self.network, labels_into))
@@ -665,7 +665,8 @@ class Simulator:
         events = int(sum(c[rows.N_EVENTS] for c in counts.values()))
         ledger = ledger_of(
             self.built, None, duration, fired=fired, counts=counts, taught=taught, presentations=n, learn=learn,
-            readout=readout, errors=n * (plan.steps - plan.first_taught), softmax=targets is None,
+            readout=readout, errors=n * (plan.steps - plan.first_taught), signals=n * plan.steps,
+            softmax=targets is None,
         )  # fmt: skip
         result = Presentations(
             out,

@@ -12,7 +12,7 @@ from .engine import present, rows
 from .engine.struct import Links, Struct
 from .errors import NetworkError
 from .layout import BuiltProjection
-from .network import CreditLink, Network, Population
+from .network import CreditLink, Population
 from .random import Streams
 from .schedule import Schedule
 
@@ -41,14 +41,20 @@ class Lesson:
         self.label, self.reward = np.zeros(1, np.int64), np.zeros(1)
 
 
-def check_links(network: Network, plan: Schedule, labelled: bool) -> None:
-    """Refuse pathways that cannot learn from what a presentation has to say.
+def check_learning(built: Built, plan: Schedule, labelled: bool) -> None:
+    """Refuse rules and pathways that cannot learn from what a presentation has to say.
 
     Raises
     ------
     NetworkError
     """
-    for link in network.credits:
+    for own in built.projections.values():
+        if own.rule.once and plan.steps > 1:
+            raise NetworkError(
+                f"present: rule {type(own.rule).__name__} of projection {own.projection.name!r} learns from one error "
+                f"in a presentation, and there are {plan.steps}. Leave out every, or use a rule such as EProp."
+            )
+    for link in built.network.credits:
         pathway, name = link.pathway, type(link.pathway).__name__
         if not labelled and pathway.hears != "error":
             raise NetworkError(

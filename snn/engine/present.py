@@ -23,8 +23,8 @@ POTENTIALS, COUNTS, TRACE, FIRST = range(4)
 # Why `present` returned, beside the reasons of the engine: more than MOST spikes for each neuron in one presentation,
 # after which there may be no end.
 RUNAWAY, MOST = 6.0, 10_000
-# What a credit link can be asked to do: begin a presentation, form its signal.
-BEGIN, FORM = range(2)
+# What a credit link can be asked to do: begin a presentation, form its signal, say nothing.
+BEGIN, FORM, HUSH = range(3)
 # Counters of a credit link: neurons that a readout of its own has heard, neurons whose feedback weights have learned,
 # moments of noise.
 N_HEARD, N_LEARNED, N_MIRRORED = range(3)
@@ -160,6 +160,8 @@ def credit(link, e, op, i, t):
             _feedback_learns(link, e)
         if link.mirrors:
             _feedback_mirrors(link, i)
+    elif op == HUSH:
+        clear(link.signal)
     return 0.0
 
 
@@ -303,13 +305,16 @@ def present(e, p, until):
             if why != DONE:
                 return why
             _read_out(e, p, t)
-            if p.step >= p.first_taught:
+            taught = p.step >= p.first_taught
+            if taught:
                 _judge(p, shown)
-                if p.learn:
-                    # Every signal is formed with the weights as they are before any of them is used.
-                    for k in range(p.n_links):
-                        invoke(p.link_kernels[k], p.links[k], e, FORM, p.first + s, t)
-                    every_group(e, SIGNAL, t)
+            else:
+                clear(p.error)
+            if p.learn:
+                # Every signal is formed with the weights as they are before any of them is used.
+                for k in range(p.n_links):
+                    invoke(p.link_kernels[k], p.links[k], e, FORM if taught else HUSH, p.first + s, t)
+                every_group(e, SIGNAL, t)
             p.step += 1
         if p.learn:
             every_group(e, FINISH, p.duration)

@@ -74,6 +74,7 @@ class _Cell:
     t_spike: float = -math.inf
     at_once: int = 0
     drawn: int = 0
+    v_fired: float = 0.0
 
 
 @dataclass
@@ -336,7 +337,7 @@ class Twin:
     def _fire(self, cell: _Cell) -> None:
         self._bring(cell)
         self._count_spike(cell)
-        v = getattr(cell.record, cell.plugin.potential)
+        cell.v_fired = getattr(cell.record, cell.plugin.potential)
         cell.plugin.fire(cell.record)
         t_ref = getattr(cell.plugin, cell.plugin.refractory) if cell.plugin.refractory else 0.0
         if t_ref > 0.0:
@@ -344,7 +345,7 @@ class Twin:
             self._push(self.t + t_ref, _RELEASE, self._gid(cell), 0, 0.0, cell)
         self._predict(cell)
         self._emit(cell)
-        self._learn_post(cell, v)
+        self._learn_post(cell)
 
     def _release(self, cell: _Cell) -> None:
         self._bring(cell)
@@ -416,15 +417,14 @@ class Twin:
             post.show("v", HELD if cell.held else getattr(cell.record, cell.plugin.potential))
         return post
 
-    def _learn_post(self, cell: _Cell, v: float) -> None:
-        """Plasticity of a spike that was fired from potential v."""
+    def _learn_post(self, cell: _Cell) -> None:
         for path in self._plastic[cell.population]:
             for k in path.incoming[cell.index]:
                 self._visit(path, "on_post", k)
             if path.rule is not None and path.rule.overrides("post_spike"):
                 post = path.post[cell.index].at(self.t)
                 if "post.v" in path.rule.reads:
-                    post.show("v", v)
+                    post.show("v", cell.v_fired)
                 path.rule.post_spike(post, self.t)  # type: ignore[attr-defined]
                 post.show("v", None)
 
@@ -540,7 +540,7 @@ class Twin:
                     reward = math.log(max(error[label], 1e-300))
                     error[label] -= 1.0
                 else:
-                    error, reward = y - np.asarray(targets)[s, step], math.nan
+                    error, reward = np.nan_to_num(y - np.asarray(targets)[s, step]), math.nan
                 signals = self.lessons.signals(readout, error, label, reward, self._shown - 1)
                 for population, signal in signals.items():
                     self.signal(population, signal)

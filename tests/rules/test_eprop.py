@@ -139,22 +139,23 @@ CELLS = {
 
 
 @pytest.mark.parametrize("kind", CELLS)
-@pytest.mark.parametrize("pathway", [DFA(scale=0.5), Symmetric()])
-def test_learning_at_every_step_equals_the_plain_twin(kind, pathway):
+@pytest.mark.parametrize(("pathway", "silent"), [(DFA(scale=0.5), 0), (Symmetric(), 3)])
+def test_learning_at_every_step_equals_the_plain_twin(kind, pathway, silent):
     cell, rule = CELLS[kind]
     net, samples, draws = recurrent(cell, rule, DeltaSum(eta=0.02), pathway)
     targets = draws.normal(0, 1, (4, 8, 2))
+    targets[:, :silent] = np.nan
     twin = Twin(net)
     want = twin.present(samples, into="inputs", readout="readout", duration=40 * ms, targets=targets, steps=8)
     sim, pop = Simulator(net), net.populations
-    shown = sim.present(
-        samples, targets=targets, into=pop["inputs"], readout=pop["readout"], duration=40 * ms, every=5 * ms
-    )
+    aims = np.where(np.isnan(targets), 7.0, targets)  # what is wanted before teach_from says nothing
+    how = {"into": pop["inputs"], "readout": pop["readout"], "duration": 40 * ms, "every": 5 * ms}
+    shown = sim.present(samples, targets=aims, teach_from=(silent + 1) * 5 * ms if silent else 0.0, **how)
     assert shown.spikes["cells"] > 30
     # Samples are float32 in both; all else is double.
     np.testing.assert_allclose(shown.over_time, want, rtol=1e-9, atol=1e-9)
-    np.testing.assert_allclose(shown.outputs, want.mean(axis=1), rtol=1e-9, atol=1e-9)
-    np.testing.assert_allclose(shown.loss, 0.5 * ((want - targets) ** 2).sum(axis=(1, 2)), rtol=1e-9)
+    np.testing.assert_allclose(shown.outputs, want[:, silent:].mean(axis=1), rtol=1e-9, atol=1e-9)
+    np.testing.assert_allclose(shown.loss, 0.5 * np.nansum((want - targets) ** 2, axis=(1, 2)), rtol=1e-9)
     start = Simulator(net)
     for projection in net.projections:
         np.testing.assert_allclose(sim.weights(projection), twin.weights(projection), rtol=1e-9, atol=1e-9)
@@ -224,8 +225,8 @@ def test_a_sine_is_learned_by_the_recurrent_layer_too():
 # ---------------------------------------------------------------------------------- what a readout that fires says
 
 
-def firing(eta=0.01):
-    rules = ThreeFactor(eta=eta), ThreeFactor(eta=5 * eta)
+def firing(rule=ThreeFactor, eta=0.01):
+    rules = rule(eta=eta), rule(eta=5 * eta)
     return recurrent(LIF(soft_reset=True), *rules, DFA(scale=0.3), LIF(soft_reset=True))
 
 
@@ -257,7 +258,7 @@ def trace(spikes, v, t, every=4e-3, tau=8e-3):
 
 
 def test_spike_times_as_targets_are_compared_by_their_traces():
-    net, samples, draws = firing(eta=0.0005)
+    net, samples, draws = firing(EProp, 0.005)
     wanted = Events.from_lists([(draws.integers(0, 2, 5), np.sort(draws.uniform(0, 0.04, 5))) for _ in range(4)], 2)
     lists = [
         list(zip(wanted.times[a:b], wanted.ids[a:b], strict=True)) for a, b in np.c_[wanted.ptr[:-1], wanted.ptr[1:]]
@@ -360,11 +361,13 @@ def test_what_cannot_be_is_refused(changes, error, says):
     ("pathway", "given", "says"),
     [
         (LocalReadout(), {"targets": np.zeros((4, 2))}, "starts from a label"),
+        (DFA(), {"labels": [0, 1, 0, 1], "every": 5 * ms, "rule": ThreeFactor()}, "learns from one error"),
         (KolenPollack(), {"labels": [0, 1, 0, 1], "every": 5 * ms}, "learns once in a presentation"),
     ],
 )
 def test_pathways_that_cannot_learn_from_it_are_refused(pathway, given, says):
-    net, samples, _ = recurrent(*CELLS["leaky"], Delta(eta=0.02), pathway)
+    cell, rule = CELLS["leaky"]
+    net, samples, _ = recurrent(cell, given.pop("rule", rule), Delta(eta=0.02), pathway)
     pop = net.populations
     with pytest.raises(NetworkError, match=says):
         Simulator(net).present(samples, into=pop["inputs"], readout=pop["readout"], duration=40 * ms, **given)
