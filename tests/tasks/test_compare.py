@@ -168,9 +168,10 @@ def test_gain_is_taken_within_a_task_and_width(compare):
 
 def test_samples_that_are_spikes_are_compared_too(compare, capsys):
     given = ["--task", "evidence:trials=12,delay=0.1", "--hidden", "5", "--epochs", "1", "--seeds", "1"]
-    given += ["--validation", "0.2", "--rules", "dfa"]
+    given += ["--validation", "0.2", "--rules", "dfa", "eprop", "eprop-frozen"]
     assert compare.main(given) == 0
-    assert "evidence" in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert "e-prop        dfa" in printed and "recurrent     none" in printed
     assert compare.main([*given, "--rules", "erbp"]) == 1
     assert "which rule 'erbp' cannot be shown" in capsys.readouterr().err
 
