@@ -49,7 +49,7 @@ def test_training_is_the_same_each_time_and_targets_are_taken_as_well():
     weights = []
     for _ in range(2):
         coder = Latency(t_last=30 * ms, period=10 * ms)
-        net = network({"eta": 1e-4}, encoder=coder, teach_from=0.0, readout_rule=DeltaSum(eta=1e-4))
+        net = network({"eta": 1e-3}, encoder=coder, teach_from=0.0, readout_rule=DeltaSum(eta=1e-3))
         passes = net.fit(x, aims, 60)
         weights.append([net.sim.weights(p) for p in net.projections])
     assert passes[-1].loss.mean() < 0.8 * passes[0].loss.mean()
