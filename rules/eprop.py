@@ -49,31 +49,41 @@ class EProp(Rule):
     reads = ("post.v",)
     reference = "Bellec et al. (2020)"
 
-    def slope(self, v: float, threshold: float) -> float:
+    def threshold(self, post: Any) -> float:
+        return self.v_thresh
+
+    def slope(self, post: Any) -> float:
         """Pseudo-derivative of the spike by the potential."""
-        return self.gamma / self.v_thresh * max(0.0, 1.0 - abs(v - threshold) / (self.width * self.v_thresh))
+        away = abs(post.v - self.threshold(post)) / (self.width * self.v_thresh)
+        return self.gamma / self.v_thresh * max(0.0, 1.0 - away)
+
+    def eligibility(self, syn: Any, pre: Any, post: Any) -> float:
+        return post.psi * pre.z
 
     def pre_spike(self, pre: Any, t: float) -> None:
         pre.z += 1.0
 
     def post_spike(self, post: Any, t: float) -> None:
         post.n += 1.0
-        post.fired = self.slope(post.v, self.v_thresh)
+        post.fired = self.slope(post)
 
     def post_signal(self, post: Any, signal: float, t: float) -> None:
-        post.psi = post.fired if post.fired >= 0.0 else self.slope(post.v, self.v_thresh)
+        post.psi = post.fired if post.fired >= 0.0 else self.slope(post)
         post.fired = -1.0
         post.kappa = math.exp((post.last - t) / self.tau_out)
         post.last = t
 
     def on_signal(self, syn: Any, pre: Any, post: Any, signal: float, t: float) -> None:
-        e = post.psi * pre.z
+        e = self.eligibility(syn, pre, post)
         syn.f = post.kappa * syn.f + e
         syn.g += signal * syn.f
         syn.s += e
 
     def on_end(self, syn: Any, pre: Any, post: Any, t: float) -> None:
         syn.w -= self.eta * (syn.g + self.rate_cost * (post.n - self.rate_target) * syn.s)
+        self.forget(syn)
+
+    def forget(self, syn: Any) -> None:
         syn.f = 0.0
         syn.g = 0.0
         syn.s = 0.0
@@ -101,28 +111,28 @@ class AdaptiveEProp(EProp):
     theta = state("post", decay="tau_adapt", doc="rise of the threshold")
     rho = state("post", doc="decay of the threshold's rise since the last error")
 
+    def threshold(self, post: Any) -> float:
+        return self.v_thresh + post.theta
+
+    def eligibility(self, syn: Any, pre: Any, post: Any) -> float:
+        q = post.rho * syn.q
+        e = post.psi * (pre.z - q)
+        syn.q = q + self.jump * e
+        return e
+
     def post_spike(self, post: Any, t: float) -> None:
         post.n += 1.0
-        post.fired = self.slope(post.v, self.v_thresh + post.theta)
+        post.fired = self.slope(post)
         post.theta += self.jump
 
     def post_signal(self, post: Any, signal: float, t: float) -> None:
-        post.psi = post.fired if post.fired >= 0.0 else self.slope(post.v, self.v_thresh + post.theta)
+        post.psi = post.fired if post.fired >= 0.0 else self.slope(post)
         post.fired = -1.0
         post.kappa = math.exp((post.last - t) / self.tau_out)
         post.rho = math.exp((post.last - t) / self.tau_adapt)
         post.last = t
 
-    def on_signal(self, syn: Any, pre: Any, post: Any, signal: float, t: float) -> None:
-        q = post.rho * syn.q
-        e = post.psi * (pre.z - q)
-        syn.q = q + self.jump * e
-        syn.f = post.kappa * syn.f + e
-        syn.g += signal * syn.f
-        syn.s += e
-
-    def on_end(self, syn: Any, pre: Any, post: Any, t: float) -> None:
-        syn.w -= self.eta * (syn.g + self.rate_cost * (post.n - self.rate_target) * syn.s)
+    def forget(self, syn: Any) -> None:
         syn.f = 0.0
         syn.g = 0.0
         syn.s = 0.0
