@@ -19,7 +19,7 @@ from .engine import cells, currents, ring, rows, stepped
 from .engine.grid import APART
 from .engine.jit import bind
 from .engine.struct import Links, Struct, table
-from .engine.types import Fields, View, at
+from .engine.types import Fields, View, seen_by
 from .errors import NetworkError, PluginError
 from .grid import Grid, drizzle_block, drizzles_of, grid_block
 from .layout import BuiltProjection, NoRule, cut_rows, group_struct
@@ -100,7 +100,7 @@ def dry_run(plugin: Plugin) -> None:
             if plugin.overrides(name):
                 _call(plugin, name, *args)
     elif isinstance(plugin, (Model, Source)):
-        seen = at(plugin, 0) if plugin.per_neuron() else plugin
+        seen = seen_by(plugin, 0) if plugin.per_neuron() else plugin
         cell = _record(plugin, "cell")
         try:
             if isinstance(plugin, Model):
@@ -134,7 +134,7 @@ def dry_run(plugin: Plugin) -> None:
             if plugin.overrides(name):
                 _call(plugin, name, *args)
     elif isinstance(plugin, Current):
-        _call(at(plugin, 0) if plugin.per_neuron() else plugin, "value", _record(plugin, "cell"), 0.0, 1e-4, 0.5)
+        _call(seen_by(plugin, 0) if plugin.per_neuron() else plugin, "value", _record(plugin, "cell"), 0.0, 1e-4, 0.5)
 
 
 _KERNELS = cells.BLOCKS | stepped.BLOCKS | ring.BLOCKS | currents.BLOCKS
@@ -409,7 +409,7 @@ def read_state(block: Struct, variable: str, names: list[str], t: float, w0: flo
     out = []
     for j in np.atleast_1d(np.arange(block.g1 - block.g0)[ids]):
         cell = View(block.fields, tuple(np.array([s[j]]) for s in block.states), 0, ())
-        seen = at(block.model, int(j))
+        seen = seen_by(block.model, int(j))
         (seen.hold if block.held[j] else seen.advance)(cell, t - block.t_last[j])
         out.append(getattr(cell, variable))
     return np.array(out)

@@ -12,7 +12,7 @@ from .connect import OneToOne
 from .engine import stepped
 from .engine.rng import poisson_table
 from .engine.struct import Struct
-from .engine.types import Fields, View, at
+from .engine.types import Fields, View, seen_by
 from .errors import NetworkError, ParameterError
 from .network import Network, Population, Projection
 from .plugin import Model
@@ -129,7 +129,6 @@ def grid_block(population: Population, common: dict[str, Any], streams: Streams,
         n_fired=0,
         input=stepped.KEPT if model.receives_while_held else stepped.OWN if own else stepped.LOST,
         threshold=bool(model.threshold),
-        noisy=hasattr(model, "noise"),
         escapes=hasattr(model, "hazard"),
         key=np.array([streams.key("noise", population.name)], np.uint64),
     )
@@ -141,7 +140,7 @@ def sums_up(model: Any, port: int) -> bool:
     And an arrival of 0 must change nothing.
     """
     names = model.states("cell")
-    seen: Any = at(model, 0) if any(isinstance(x, np.ndarray) for x in model.params().values()) else model
+    seen: Any = seen_by(model, 0) if any(isinstance(x, np.ndarray) for x in model.params().values()) else model
 
     def after(method: str, *weights: float) -> list[float]:
         cell = View(Fields(*((n, -1) for n in names)), tuple(np.array([0.5]) for _ in names), 0, ())

@@ -67,20 +67,20 @@ def hook(name: str) -> Callable[..., Any]:
     return call
 
 
-def with_hooks(*names: str) -> Callable[[Any], Any]:
-    """Decorate a function of a group that has nothing to do where the group's rule overrides none of the hooks.
+def with_hooks(*names: str, of: str = "rule") -> Callable[[Any], Any]:
+    """Decorate a function of a struct that has nothing to do where a plugin in it overrides none of the hooks.
 
     Nothing is compiled for it then.
     """
 
     def decorate(function: Any) -> Any:
         def call(g: Any, *args: Any) -> None:
-            if any(hasattr(g.rule, name) for name in names):
+            if any(hasattr(getattr(g, of), name) for name in names):
                 function(g, *args)
 
         @choose(call)
         def _call(g, *args):
-            declared = any(g.lookup["rule"][0].method(name) is not None for name in names)
+            declared = any(g.lookup[of][0].method(name) is not None for name in names)
             return function if declared else nothing
 
         return call

@@ -17,6 +17,8 @@ that a neuron adds its inputs in the same order however many engines there are.
 
 from __future__ import annotations
 
+import numpy as np
+
 from .exact import DONE, FLUSH, GROW, every_block, group_of, learn_post
 from .heap import sort_numbers
 from .jit import entry, inlined, kernel
@@ -152,7 +154,7 @@ def _collect(e):
         g = group_of(e, e.cur_r[m])
         e.due[e.due_ptr[g]] = e.cur_r[m]
         e.due_ptr[g] += 1
-    first = 0
+    first = np.int64(0)
     for g in range(e.n_groups):
         sort_numbers(e.due, first, e.due_ptr[g])
         first = e.due_ptr[g]

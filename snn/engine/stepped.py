@@ -12,7 +12,7 @@ import math
 import numpy as np
 
 from .cells import RESET, copy_all, next_spike, restart_source
-from .dispatch import Kind, optional
+from .dispatch import Kind, optional, with_hooks
 from .jit import entry, inlined, kernel, specialise
 from .rng import gaussian, poisson, tabled, uniform_u64
 from .types import at, view
@@ -31,17 +31,7 @@ def _advance(model, cell, dt):
     model.advance(cell, dt)
 
 
-def _nothing(model, cell, dt, xi):
-    pass
-
-
-def _never(model, cell):
-    return 0.0
-
-
 _step = optional("step", _advance)
-_noise = optional("noise", _nothing)
-_hazard = optional("hazard", _never)
 
 
 def save(to, i, states, j):
@@ -107,6 +97,14 @@ def _thresholds(b, e, begin, end):
                         _fire(b, e, j)
 
 
+@with_hooks("noise", of="model")
+def _shake(b, e, begin, end):
+    """Let the noise of a tick act on cells."""
+    states, model, dt = b.states, b.model, e.h
+    for j in range(begin, end):
+        at(model, j).noise(view(b.fields, states, j, ()), dt, gaussian(b.key[0] + np.uint64(j), e.tick))
+
+
 @inlined
 def _move(b, e):
     """Move every cell by one tick and collect those that fire, in pieces that stay in the cache."""
@@ -116,9 +114,7 @@ def _move(b, e):
         last = min(first + _PIECE, b.hi)
         for j in range(first, last):
             _step(at(model, j), view(b.fields, states, j, ()), dt)
-        if b.noisy:
-            for j in range(first, last):
-                _noise(at(model, j), view(b.fields, states, j, ()), dt, gaussian(b.key[0] + np.uint64(j), e.tick))
+        _shake(b, e, first, last)
         if test:
             _thresholds(b, e, first, last)
 
@@ -135,14 +131,14 @@ def _hold(b, e):
             save(b.saved, k, states, j)
 
 
-@inlined
+@with_hooks("hazard", of="model")
 def _escape(b, e):
     """Collect the cells that fire by chance: with probability 1 - exp(-hazard dt)."""
     for j in range(b.lo, b.hi):
         v = b.states[0][j]
         if v - v != 0.0 and e.bad < 0:
             e.bad = b.g0 + j
-        rate = _hazard(at(b.model, j), view(b.fields, b.states, j, ()))
+        rate = at(b.model, j).hazard(view(b.fields, b.states, j, ()))
         if b.until[j] <= e.tick and uniform_u64(b.key[0] + np.uint64(j), e.tick) < -math.expm1(-rate * e.h):
             _fire(b, e, j)
 
@@ -174,8 +170,7 @@ def grid_block(b, e, op, j, t):
         _release(b, e)
         _move(b, e)
         _hold(b, e)
-        if b.escapes:
-            _escape(b, e)
+        _escape(b, e)
     elif op == SETBACK:
         _set_back(b, e)
     elif op == RESET:

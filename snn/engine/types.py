@@ -32,7 +32,7 @@ from numba.np.arrayobj import populate_array
 
 from ..plugin import Plugin
 from .digest import methods, plugin_digest, reached
-from .jit import OPTIONS, inlined, specialise
+from .jit import COMPILED, OPTIONS, inlined, specialise
 
 # ---------------------------------------------------------------------------------------------- plugin instances
 
@@ -213,14 +213,13 @@ class PluginAt:
         return value if function is None else pytypes.MethodType(function, self)
 
 
-def at(plugin: Any, j: int) -> Any:
+def seen_by(plugin: Any, j: int) -> Any:
     """The plugin as neuron `j` sees it: parameters that are arrays read as that neuron's value."""
     return PluginAt(plugin, j)
 
 
-@specialise(at)
-def _at_overload(plugin, j):
-    return lambda plugin, j: _at(plugin, j)
+# The same in kernels: (plugin, j) -> plugin. An overload would be one more function to compile for each type.
+at: Any = _at if COMPILED else seen_by
 
 
 # --------------------------------------------------------------------------------------------------- state records
@@ -350,14 +349,8 @@ class View:
         self._arrays[i][self._k] = value if g < 0 else value / self._g[g]
 
 
-def view(fields: Fields, arrays: Any, k: int, g: Any) -> Any:
-    """Record `k` of state kept in one array per field; decaying fields are scaled by their factor in `g`."""
-    return View(fields, arrays, k, g)
-
-
-@specialise(view)
-def _view_overload(fields, arrays, k, g):
-    return lambda fields, arrays, k, g: _view(fields, arrays, k, g)
+# Record k of state kept in one array per field, decaying fields scaled by their factor in g: (fields, arrays, k, g).
+view: Any = _view if COMPILED else View
 
 
 def decays(taus: tuple[float, ...], dt: float) -> tuple[float, ...]:
