@@ -57,9 +57,6 @@ class ALIF(Model):
         if cell.v >= self.v_thresh + cell.theta:
             return 0.0
         v_inf = self.v_rest + self.drive
-        if max(cell.v, v_inf) < self.v_thresh + min(0.0, cell.theta):
-            # The potential stays below its larger end, and the threshold above its lower one: most arrivals end here.
-            return math.inf
         # After 60 of the longer time constant nothing moves any more in double precision.
         end = 60.0 * max(self.tau_m, self.tau_adapt)
         rates = (1.0 / self.tau_m, 1.0 / self.tau_adapt)

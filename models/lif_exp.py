@@ -43,6 +43,9 @@ def rise_time(
     taus : (tau_m, tau_e, tau_i), s
     """
     tau_m, tau_e, tau_i = taus
+    if max(v0, v_inf + max(e0, 0.0) + max(i0, 0.0)) < v_thresh:
+        # v never passes the largest value that it is driven to: most questions end here.
+        return math.inf
     # After 60 of the longest time constants nothing moves any more in double precision.
     end = 60.0 * max(tau_m, tau_e, tau_i)
     tiny = 4e-16 * (abs(v_inf) + abs(v0) + abs(v_thresh))

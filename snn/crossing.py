@@ -29,8 +29,13 @@ def first_crossing(c0: float, c: tuple, rates: tuple, start: float, end: float) 
     a = start
     span = end - start
     scale = abs(c0)
+    most = c0
     for k in range(n):
         scale += abs(c[k])
+        most += max(0.0, c[k])
+    if most < 0.0 <= start:
+        # No term is ever larger than now: most questions end here.
+        return math.inf
     tiny = 4e-16 * scale
     while True:
         f = c0
