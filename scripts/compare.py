@@ -52,7 +52,8 @@ CONTROL, BASELINE, SPIKES_ALONE = "frozen", "bptt", "erbp"
 # Recurrent networks, and the same with recurrent weights as drawn.
 EPROP, EPROP_CONTROL = "eprop", "eprop-frozen"
 RULES = (*PATHWAYS, SPIKES_ALONE, EPROP, EPROP_CONTROL, BASELINE)
-# Spikes of a hidden neuron in one sample, mean over all: above the first a run is reported, above the second ended.
+# Spikes of a hidden neuron in one sample, mean over all: above the first a run is reported, above the second ended. In
+# long samples a rate (Hz) of ten times as many in a second is what is too much.
 MANY, TOO_MANY = 10.0, 100.0
 PROBED = 500  # samples that a layer is watched on for silent neurons
 
@@ -165,6 +166,11 @@ def spikes_by_neuron(net: Any, samples: Any) -> dict[str, np.ndarray]:
     return {p.name: np.bincount(shown.spike_times[p.name].ids, minlength=len(p)) for p in net.hidden}
 
 
+def bound(net: Any, spikes: float) -> float:
+    """So many spikes of a neuron are too many in a sample of this network."""
+    return max(spikes, 10.0 * spikes * net.duration)
+
+
 def is_finite(net: Any) -> bool:
     """Whether every weight is a finite number; others silence neurons without a word."""
     weights = net.weights if isinstance(net, BPTT) else [net.sim.weights(p) for p in net.projections]
@@ -188,7 +194,7 @@ class Watch:
             shown = self.net.show(self.task.valid_x, self.task.valid_y)
             self.valid.append(shown.accuracy)
             per_neuron = _hidden_rate(self.net, shown)
-            if per_neuron > TOO_MANY:
+            if per_neuron > bound(self.net, TOO_MANY):
                 raise Stopped(f"rates exploded: {per_neuron:.0f} spikes per hidden neuron and sample in pass {epoch}")
         self.seconds += time.thread_time() - began
 
@@ -239,7 +245,7 @@ def faults(net: Any, task: Task, judged: Any) -> list[str]:
     if judged.accuracy <= 1.1 * np.bincount(judged.labels).max() / len(judged.labels):
         found.append(f"accuracy {judged.accuracy:.3f} is hardly above that of the commonest class")
     per_neuron = _hidden_rate(net, judged)
-    if per_neuron > MANY:
+    if per_neuron > bound(net, MANY):
         found.append(f"rates exploded: {per_neuron:.0f} spikes per hidden neuron and sample")
     for layer, spikes in spikes_by_neuron(net, task.train_x[:PROBED]).items():
         silent = float(np.mean(spikes == 0))
