@@ -571,6 +571,8 @@ class Simulator:
             check_learning(self.built, plan, labels is not None)
         index = arguments.order_of(order, x.shape[0])
         if labels_into is not None:
+            if learn and labels is None:
+                raise ParameterError("present: labels_into is given, and there are no labels; give them to learn.")
             arguments.encoder_of(arguments.population_of("present: labels_into", self.network, labels_into))
             if len(labels_into) != len(readout):
                 raise NetworkError(
@@ -614,28 +616,31 @@ class Simulator:
                 error=lesson.error, wanted=lesson.wanted, label=lesson.label, reward=lesson.reward,
                 link_kernels=links.kernels, links=links.structs, engine_kernels=driver.kernels, engines=driver.structs,
             )  # fmt: skip
-            while shown.sample < hi:
-                why = built.call(presenting.present, shown, min(hi, shown.sample + 512))
-                if why == exact.GROW:
-                    grow(e)
-                elif why == presenting.RUNAWAY:
-                    raise SimulationError(
-                        f"present: sample {index[shown.sample]} has made more than {presenting.MOST} spikes for each "
-                        f"neuron: rates have exploded. Lower the learning rate or the weights, or give neurons a "
-                        f"refractory time."
-                    )
-                elif why == exact.FLUSH:
-                    r = e.n_rec
-                    times = e.rec_t[:r].copy()
-                    if shown.middle:
-                        times[shown.rec_start :] += (self.presented + shown.sample) * duration
-                    recorded.append((times, e.rec_i[:r].copy()))
-                    e.n_rec = shown.rec_start = shown.seen = 0
-                meter.update(shown.sample - lo)
-            if record:
-                recorded.append((e.rec_t[: e.n_rec].copy(), e.rec_i[: e.n_rec].copy()))
+            try:
+                while shown.sample < hi:
+                    why = built.call(presenting.present, shown, min(hi, shown.sample + 512))
+                    if why == exact.GROW:
+                        grow(e)
+                    elif why == presenting.RUNAWAY:
+                        raise SimulationError(
+                            f"present: sample {index[shown.sample]} has made more than {presenting.MOST} spikes for "
+                            f"each neuron: rates have exploded. Lower the learning rate or the weights, or give "
+                            f"neurons a refractory time."
+                        )
+                    elif why == exact.FLUSH:
+                        r = e.n_rec
+                        times = e.rec_t[:r].copy()
+                        if shown.middle:
+                            times[shown.rec_start :] += (self.presented + shown.sample) * duration
+                        recorded.append((times, e.rec_i[:r].copy()))
+                        e.n_rec = shown.rec_start = shown.seen = 0
+                    meter.update(shown.sample - lo)
+                if record:
+                    recorded.append((e.rec_t[: e.n_rec].copy(), e.rec_i[: e.n_rec].copy()))
+            finally:
+                # Also where a sample has ended with an error, so that nothing of it is left for the next.
                 e.n_rec = 0
-            e.given_t, e.given_i = declared
+                e.given_t, e.given_i = declared
             with lock:
                 totals.append(_difference(_counts(built), before))
 
@@ -677,7 +682,7 @@ class Simulator:
             events,
             ledger,
             time.perf_counter() - began,
-            over_time=over_time.reshape(n, plan.steps, -1) if plan.steps > 1 else None,
+            over_time=over_time.reshape(n, plan.steps, len(readout)) if plan.steps > 1 else None,
         )
         if record:
             result.spike_times = _by_population(recorded, self.built)  # type: ignore[attr-defined]

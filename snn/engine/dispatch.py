@@ -52,19 +52,7 @@ def optional(name: str, otherwise: Callable[..., Any]) -> Callable[..., Any]:
 
 def hook(name: str) -> Callable[..., Any]:
     """A function that calls the plugin's method `name`, and does nothing where the plugin has none."""
-
-    def call(rule: Any, *args: Any) -> None:
-        method = getattr(rule, name, None)
-        if method is not None:
-            method(*args)
-
-    @choose(call)
-    def _call(rule, *args):
-        assert isinstance(rule, PluginType)
-        method = rule.method(name)
-        return nothing if method is None else method.py_func
-
-    return call
+    return optional(name, nothing)
 
 
 def with_hooks(*names: str, of: str = "rule") -> Callable[[Any], Any]:

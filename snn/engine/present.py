@@ -295,13 +295,14 @@ def present(e, p, until):
             why = invoke(p.engine_kernels[0], p.engines[0], e, 0, 0, t)
             if p.code == FIRST:
                 _find_first_spikes(e, p)
-            if why == FLUSH and not p.record:
-                p.n_fired += e.n_rec
+            if why == FLUSH:
+                p.n_fired += e.n_rec - p.rec_start
                 if p.n_fired > MOST * e.next_t.size:
                     return RUNAWAY
-                e.n_rec = 0
-                p.seen = 0
-                continue
+                if not p.record:
+                    e.n_rec = 0
+                    p.seen = 0
+                    continue
             if why != DONE:
                 return why
             _read_out(e, p, t)

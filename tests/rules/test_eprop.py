@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -61,15 +59,10 @@ class SteppedLIF(Model):
         cell.v -= self.v_thresh * math.exp(self.step_length / self.tau_m)
 
 
-def regression() -> Path:
-    for folder in (os.environ.get("SNN_DATA"), Path(__file__).parents[3] / "shared" / "data"):
-        if folder and (Path(folder) / "eprop-regression" / "inputs.npz").exists():
-            return Path(folder) / "eprop-regression"
-    pytest.skip("eprop-regression is not in SNN_DATA nor in ../shared/data")
-
-
-def test_regression_of_sine_waves_has_the_losses_that_nest_prints():
-    folder = regression()
+def test_regression_of_sine_waves_has_the_losses_that_nest_prints(data_folder):
+    folder = data_folder / "eprop-regression"
+    if not (folder / "inputs.npz").exists():
+        pytest.skip(f"{data_folder} has no folder eprop-regression")
     data, given = np.load(folder / "inputs.npz"), json.loads((folder / "params.json").read_text())
     n, steps = given["n_rec"], given["steps"]
     # A spike's weight is scaled by (1 - alpha) there; the readout's time constant is the same.
@@ -384,5 +377,37 @@ def test_rates_without_end_are_reported():
     sim, how = Simulator(net, record=[]), {"into": inputs, "readout": readout, "learn": False}
     with pytest.raises(SimulationError, match="sample 0 has made more than 10000 spikes for each neuron"):
         sim.present([[1.0]], duration=20 * ms, **how)
+    with pytest.raises(SimulationError, match="sample 0 has made more"):
+        sim.present([[1.0]], duration=20 * ms, record=True, **how)
     # The next one begins anew.
     assert sim.present([[1.0]], duration=0.5 * ms, **how).spikes["cells"] == 30
+
+
+def test_spikes_of_a_sample_that_failed_are_not_left_for_the_next():
+    net = Network(0)
+    played, inputs = net.population("played", Playback(), 1), net.population("inputs", Latency(t_last=1 * ms), 1)
+    cells = net.population("cells", LIF(soft_reset=True), 30)
+    readout = net.population("readout", Readout(), 2)
+    for source in (played, inputs):
+        net.connect(source, cells, all_to_all(), weight=1.5)
+    net.connect(cells, cells, all_to_all(), weight=0.1, delay=1 * ms)
+    net.connect(cells, readout, all_to_all(), weight=0.1)
+    sim, how = Simulator(net, record=[]), {"readout": readout, "learn": False}
+    with pytest.raises(SimulationError, match="rates have exploded"):
+        sim.present(Events.from_lists([([0], [0.0])], 1), into=played, duration=20 * ms, **how)
+    assert sim.present([[1.0]], into=inputs, duration=0.5 * ms, **how).spikes["played"] == 0
+
+
+def test_labels_as_spikes_need_labels_to_learn():
+    net, samples, _ = recurrent(*CELLS["leaky"], DeltaSum(eta=0.02), DFA(scale=0.5))
+    pop, labels = net.populations, net.population("labels", Latency(t_last=0.0, low=0.5), 2)
+    how = {"into": pop["inputs"], "readout": pop["readout"], "duration": 40 * ms, "labels_into": labels}
+    with pytest.raises(ParameterError, match="labels_into is given"):
+        Simulator(net).present(samples, targets=np.zeros((4, 2)), **how)
+
+
+def test_no_samples_have_no_outputs():
+    net, samples, _ = recurrent(*CELLS["leaky"], DeltaSum(eta=0.02), DFA(scale=0.5))
+    pop = net.populations
+    how = {"into": pop["inputs"], "readout": pop["readout"], "duration": 40 * ms, "every": 5 * ms}
+    assert Simulator(net).present(samples[:0], learn=False, **how).over_time.shape == (0, 8, 2)
