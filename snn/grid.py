@@ -48,7 +48,7 @@ class Grid:
 
 
 _PIECE = 256
-"""Poisson numbers that are drawn at once."""
+"""Poisson numbers that are drawn at once; those that share a random word are drawn together."""
 
 
 def choose_engine(network: Network, engine: str, dt: float | None) -> tuple[str, str]:
@@ -167,7 +167,7 @@ def drizzle_block(
             f"Poisson.rate of population {source.name!r} is {mean.max() / grid.dt:g} Hz, more than 700 spikes in a "
             f"time step of {grid.dt:g} s. Choose a shorter dt."
         )
-    cumulated, guide = poisson_table(float(mean[0]))
+    cumulated, quick = poisson_table(float(mean[0]))
     port = projection.target.model.ports.index(projection.port)  # type: ignore[union-attr]
     return Struct(
         kind=stepped.DRIZZLE,
@@ -182,9 +182,9 @@ def drizzle_block(
         weight=weight,
         mean=mean,
         cumulated=cumulated,
-        guide=guide,
-        drawn=np.zeros(_PIECE),
+        quick=quick,
+        drawn=np.zeros(_PIECE, np.int32),
         gentle=sums_up(projection.target.model, port),
-        key=np.array([streams.key("source", source.name)], np.uint64),
+        key=np.array([streams.key("source", source.name), streams.key("source", source.name, "fine")], np.uint64),
         count=count,
     )

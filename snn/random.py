@@ -62,10 +62,15 @@ def uniform_at(key: int, counter: int) -> float:
     ----------
     Steele, Lea & Flood (2014) OOPSLA, 453, fig. 17, with the constants of Stafford's variant 13.
     """
+    return (bits_at(key, counter) >> 11) * 2.0**-53
+
+
+def bits_at(key: int, counter: int) -> int:
+    """The 64 bits that :func:`uniform_at` makes its number of."""
     z = (key + (counter + 1) * 0x9E3779B97F4A7C15) & _MASK
     z = ((z ^ (z >> 30)) * 0xBF58476D1CE4E5B9) & _MASK
     z = ((z ^ (z >> 27)) * 0x94D049BB133111EB) & _MASK
-    return ((z ^ (z >> 31)) >> 11) * 2.0**-53
+    return z ^ (z >> 31)
 
 
 class Distribution(Described, ABC):

@@ -14,7 +14,7 @@ import numpy as np
 from .cells import RESET, copy_all, next_spike, restart_source
 from .dispatch import Kind, optional, with_hooks
 from .jit import entry, inlined, kernel, specialise
-from .rng import gaussian, poisson, tabled, uniform_u64
+from .rng import LANES, gaussian, lane_of, poisson, random_word, refined, tabled, uniform_u64
 from .types import at, view
 
 GRID, GRID_SOURCE, GRID_GIVEN = Kind("grid"), Kind("grid source"), Kind("grid given")
@@ -219,29 +219,44 @@ def receive(model, cell, j, port, w, held):
         at(model, j).receive(cell, port, w)
 
 
+@inlined
+def _draw(b, tick, begin, end):
+    """Draw the numbers of arrivals of cells `begin` to `end`; the first of them is a multiple of LANES."""
+    cumulated, quick, mean, drawn, coarse_key, fine_key = b.cumulated, b.quick, b.mean, b.drawn, b.key[0], b.key[1]
+    one_mean = mean.size == 1
+    for q in range(begin // LANES, (end + LANES - 1) // LANES):
+        word = random_word(coarse_key + np.uint64(q), tick)
+        for lane in range(LANES):
+            j = LANES * q + lane
+            coarse, key = lane_of(word, lane), fine_key + np.uint64(j)
+            if one_mean:
+                drawn[j - begin] = tabled(coarse, key, tick, cumulated, quick)
+            else:
+                drawn[j - begin] = poisson(refined(coarse, key, tick), mean[min(j, mean.size - 1)])
+
+
 @entry
 def drizzle(b, e, op, j, t):
     """Poisson arrivals of one weight at every cell of a block, from their number in each tick."""
     if op == RAIN:
-        cumulated, guide, mean, port, weight, tick = b.cumulated, b.guide, b.mean, b.port, b.weight, e.tick
-        model, fields, states, key = b.target.model, b.target.fields, b.target.states, b.key[0]
-        until, own, drawn, gentle = b.target.until, b.target.input == OWN, b.drawn, b.gentle
-        total = 0
-        # In pieces, so that what can be done at vector speed is: drawing, and receiving where 0 may be received.
-        for first in range(b.lo, b.hi, drawn.size):
-            counts = e.counts[b.g0 + first : b.g0 + min(first + drawn.size, b.hi)]
+        port, weight, tick = b.port, b.weight, e.tick
+        model, fields, states = b.target.model, b.target.fields, b.target.states
+        until, own, gentle = b.target.until, b.target.input == OWN, b.gentle
+        total, first = 0, b.lo
+        # In pieces, so that what can be done at vector speed is: counting, and receiving where 0 may be received.
+        while first < b.hi:
+            begin = first - first % LANES
+            last = min(begin + b.drawn.size, b.hi)
+            _draw(b, tick, begin, last)
+            drawn, counts = b.drawn[first - begin : last - begin], e.counts[b.g0 + first : b.g0 + last]
             for k in range(counts.size):
-                drawn[k] = uniform_u64(key + np.uint64(first + k), tick)
+                counts[k] += drawn[k]
+                total += drawn[k]
             for k in range(counts.size):
-                u = drawn[k]
-                n = poisson(u, mean[first + k]) if mean.size > 1 else tabled(u, cumulated, guide)
-                drawn[k] = n
-                counts[k] += n
-                total += n
-            for k in range(counts.size):
-                if gentle or drawn[k] > 0.0:
+                if gentle or drawn[k] > 0:
                     j = first + k
                     receive(model, view(fields, states, j, ()), j, port, drawn[k] * weight, own and until[j] > tick)
+            first = last
         b.count[0] += total
         b.count[1] += total
     return 0.0

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 
@@ -93,19 +95,25 @@ def test_brunel_has_a_tenth_of_each_population_as_inputs():
         assert rate == pytest.approx(2 * 20 / (2.5 * 0.020))
 
 
+# Rates of brunel(500) over 0.4 s differ by so much between seeds (Hz): standard deviation of 20.
+BRUNEL_SPREAD = 2.7
+
+
 def test_brunel_is_asynchronous_and_irregular_at_g_5_and_eta_2():
-    # Brian2 with the same parameters: 47.6 Hz in the first half second.
-    rates, cv, _ = activity(grid(brunel(500)), 0.4)
-    assert all(43 < rate < 51 for rate in rates.values()), rates
-    assert cv > 0.7
+    runs = [activity(grid(brunel(500, seed=seed)), 0.4) for seed in (1, 2, 3)]
+    # Brian2 with the same parameters: 47.6 Hz in the first half second, one run against the mean of three.
+    near = pytest.approx(47.6, abs=3 * BRUNEL_SPREAD * math.sqrt(1 + 1 / 3))
+    assert [np.mean([rates[name] for rates, _, _ in runs]) for name in ("exc", "inh")] == [near, near]
+    assert all(cv > 0.7 for _, cv, _ in runs)
 
 
 def test_brunel_agrees_between_engines():
-    net = brunel(500)
-    sims = [grid(net), Simulator(net, engine="exact", record=[Spikes(p) for p in cells_of(net)])]
-    on_grid, exact = (activity(sim, 0.4)[0]["exc"] for sim in sims)
-    # Two chaotic runs: the spread between seeds is 3 %.
-    assert on_grid == pytest.approx(exact, rel=0.1)
+    def mean_rate(engine):
+        nets = [brunel(500, seed=seed) for seed in (1, 2, 3)]
+        sims = [Simulator(net, engine=engine, record=[Spikes(p) for p in cells_of(net)]) for net in nets]
+        return np.mean([activity(sim, 0.4)[0]["exc"] for sim in sims])
+
+    assert mean_rate("grid") == pytest.approx(mean_rate("exact"), abs=3 * BRUNEL_SPREAD * math.sqrt(2 / 3))
 
 
 def test_brunel_saturates_regularly_where_excitation_wins_and_delays_decide_on_synchrony():

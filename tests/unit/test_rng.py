@@ -12,7 +12,7 @@ from snn.engine import rng
 from snn.engine.jit import callable_kernel
 from snn.random import uniform_at
 
-poisson, tabled, gaussian = (callable_kernel(f) for f in (rng.poisson, rng.tabled, rng.gaussian))
+poisson, tabled, gaussian, lane_of = map(callable_kernel, (rng.poisson, rng.tabled, rng.gaussian, rng.lane_of))
 
 
 @pytest.mark.parametrize("mean", [0.0, 1e-3, 0.7, 2.0, 31.0, 400.0])
@@ -25,9 +25,18 @@ def test_poisson_numbers_are_those_of_scipys_quantile(mean):
 
 @pytest.mark.parametrize("mean", [1e-3, 0.7, 2.0, 31.0, 400.0])
 def test_the_table_gives_the_same_numbers(mean):
-    cumulated, guide = rng.poisson_table(mean)
-    u = [0.0, 1 - 2.0**-53, *(k / 1024 for k in range(1024)), *(uniform_at(5, k) for k in range(2000))]
-    assert [tabled(x, cumulated, guide) for x in u] == [poisson(x, mean) for x in u]
+    cumulated, quick = rng.poisson_table(mean)
+    keys = [np.uint64(k) for k in range(65536)]
+    # All values of the 16 leading bits; the others are a number of the stream.
+    expected = [poisson((c + uniform_at(c, 3)) / 65536, mean) for c in range(65536)]
+    assert [tabled(c, keys[c], 3, cumulated, quick) for c in range(65536)] == expected
+    # So few have to be looked at more closely.
+    assert np.mean(quick < 0) < 0.04
+
+
+def test_four_numbers_share_a_random_word():
+    word = 0xABCD_1234_0000_FFFF
+    assert [lane_of(np.uint64(word), k) for k in range(4)] == [0xFFFF, 0, 0x1234, 0xABCD]
 
 
 def test_gaussian_numbers_are_standard_normal():
