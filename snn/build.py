@@ -16,9 +16,11 @@ import numpy as np
 from .connect import expand
 from .current import Switch, current_structs, driven
 from .engine import cells, currents, ring, rows, stepped
-from .engine.grid import APART
+from .engine.beside import compile_beside
+from .engine.exact import advance
+from .engine.grid import APART, advance_grid
 from .engine.jit import bind
-from .engine.struct import Links, Struct, table
+from .engine.struct import Links, Struct, signature, table
 from .engine.types import Fields, View, seen_by
 from .errors import NetworkError, PluginError
 from .grid import Grid, drizzle_block, drizzles_of, grid_block
@@ -616,6 +618,7 @@ def build(
         **_queues(capacity),
     )  # fmt: skip
     began = time.perf_counter()
+    compile_beside(advance if grid is None else advance_grid, signature(engine, engine))
     part = Part.of(engine, blocks, groups)
     switch = None
     if injected and not grid:

@@ -18,6 +18,7 @@ import numpy as np
 from . import wire
 from .build import QUEUES, Built, Part
 from .engine import stepped
+from .engine.beside import cores
 from .engine.currents import CURRENT
 from .engine.exact import DONE
 from .engine.grid import APART, WAIT, advance_grid
@@ -66,8 +67,7 @@ def choose_threads(built: Built, threads: int | str) -> tuple[int, str]:
         return int(threads), "asked for"
     if built.grid is None:
         return 1, "the exact engine runs on one thread"
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    most = min(cores, wire.threads())
+    most = min(cores(), wire.threads())
     if most == 1:
         return 1, "there is one core"
     neurons = sum(len(p) for p in built.network.populations.values() if isinstance(p.model, Model))

@@ -14,6 +14,7 @@ from numba.core.caching import FunctionCache
 from numba.extending import overload
 
 from ..collector import uncollected
+from .beside import wait_beside
 
 COMPILED = not config.DISABLE_JIT
 OPTIONS = {"error_model": "numpy", "nogil": True, "_nrt": False}
@@ -67,11 +68,18 @@ class _Kept(FunctionCache):
     """
 
     def load_overload(self, sig: Any, target_context: Any) -> Any:
+        wait_beside(self._py_func.__qualname__, sig)
         with self._guard_against_spurious_io_errors():
             found = self._load_overload(sig, target_context)
         if found is None:
             _spare_scipy()
         return found
+
+    def holds(self, sig: Any, target_context: Any) -> bool:
+        """Whether there is machine code for these types."""
+        with self._guard_against_spurious_io_errors():
+            return self._index_key(sig, target_context.codegen()) in self._cache_file._load_index()
+        return False
 
 
 def entry(function: Any) -> Any:
