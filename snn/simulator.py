@@ -352,7 +352,8 @@ class Simulator:
             while True:
                 looked = time.perf_counter()
                 change = math.inf if b.switch is None else b.switch.next_change(stop)
-                stop = min(taker.next_sample(t_end), t_end, stop + stretch, change)
+                limit = stop + stretch
+                stop = min(taker.next_sample(t_end), t_end, limit, change)
                 self._advance(stop, taker)
                 if b.switch is not None and stop == change:
                     b.switch.change(stop)
@@ -363,8 +364,12 @@ class Simulator:
                 meter.update(stop - t_start)
                 if stop >= t_end:
                     break
-                if time.perf_counter() - looked > _STRETCH_SECONDS:
+                took = time.perf_counter() - looked
+                if took > _STRETCH_SECONDS:
                     stretch = max(stretch / 2.0, b.engine.h)
+                elif stop == limit and took < _STRETCH_SECONDS / 4.0:
+                    # Threads that meet every few ticks would mostly wait for one another.
+                    stretch *= 2.0
         if stop < t_end:
             duration = b.engine.now - t_start
         taker.flush(b)
