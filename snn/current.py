@@ -40,6 +40,7 @@ def current_structs(network: Network, models: dict[str, Any], streams: Streams, 
             Struct(
                 kind=currents.CURRENT,
                 g0=0,
+                g1=n,
                 lo=0,
                 hi=n,
                 current=current,

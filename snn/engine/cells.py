@@ -15,11 +15,13 @@ import math
 import numpy as np
 
 from ..crossing import first_crossing as _first_crossing
+from . import methods
 from .dispatch import Kind
 from .heap import advance_entry, push
 from .jit import entry, kernel, specialise
 from .rng import uniform_u64
 from .types import at, view
+from .vector import copy_record
 
 ONE = Kind("one")  # one mode, gain 1: delta synapses
 THREE, MANY = Kind("three"), Kind("many")  # three modes, as with exponential currents of both signs; any number
@@ -332,7 +334,7 @@ def many_block(b, e, op, j, t):
 def closed_crossing(b, j, now, e):
     if b.held[j] > 0.0:
         return NEVER
-    t = b.t_last[j] + at(b.model, j).time_to_threshold(view(b.fields, b.states, j, ()))
+    t = b.t_last[j] + methods.time_to_threshold(at(b.model, j), view(b.fields, b.states, j, ()))
     return max(t, now) if t < e.w1 else NEVER
 
 
@@ -343,9 +345,9 @@ def catch_up(b, j, t):
     if dt > 0.0:
         cell = view(b.fields, b.states, j, ())
         if b.held[j] > 0.0:
-            at(b.model, j).hold(cell, dt)
+            methods.hold(at(b.model, j), cell, dt)
         else:
-            at(b.model, j).advance(cell, dt)
+            methods.advance(at(b.model, j), cell, dt)
         b.t_last[j] = t
 
 
@@ -355,9 +357,9 @@ def closed_reach(b, j, port, w, t, e):
     catch_up(b, j, t)
     cell = view(b.fields, b.states, j, ())
     if b.held[j] > 0.0:
-        at(b.model, j).receive_held(cell, port, w)
+        methods.receive_held(at(b.model, j), cell, port, w)
     else:
-        at(b.model, j).receive(cell, port, w)
+        methods.receive(at(b.model, j), cell, port, w)
         predict(e, b.g0 + j, closed_crossing(b, j, t, e))
 
 
@@ -369,22 +371,11 @@ def closed_potential(b, j, t):
     return b.states[0][j]
 
 
-def copy_all(to, values):
-    """Copy each array onto the one at its place."""
-    for k in range(len(to)):
-        copy(to[k], values[k])
-
-
-@specialise(copy_all)
-def _copy_all(to, values):
-    if len(to) == 0:
-        return lambda to, values: None
-
-    def each(to, values):
-        for k in range(len(to)):
-            copy(to[k], values[k])
-
-    return each
+@kernel
+def back_to_start(b):
+    """Let every cell of a block have its initial state."""
+    for j in range(b.g1 - b.g0):
+        copy_record(b.states, j, b.start, j)
 
 
 @entry
@@ -394,7 +385,7 @@ def closed_block(b, e, op, j, t):
         return closed_crossing(b, j, t, e)
     if op == FIRE:
         catch_up(b, j, t)
-        at(b.model, j).fire(view(b.fields, b.states, j, ()))
+        methods.fire(at(b.model, j), view(b.fields, b.states, j, ()))
         b.held[j] = 1.0 if b.t_ref[j] > 0.0 else 0.0
         if b.t_ref[j] == 0.0:
             predict(e, b.g0 + j, closed_crossing(b, j, t, e))
@@ -409,11 +400,11 @@ def closed_block(b, e, op, j, t):
     elif op == POTENTIAL:
         return closed_potential(b, j, t)
     elif op == RESET:
-        copy_all(b.states, b.start)
+        back_to_start(b)
         b.t_last[:] = 0.0
         b.held[:] = 0.0
     elif op == NUDGE:
-        at(b.model, j).receive(view(b.fields, b.states, j, ()), 0, t)
+        methods.receive(at(b.model, j), view(b.fields, b.states, j, ()), 0, t)
     return 0.0
 
 
@@ -424,13 +415,13 @@ def closed_block(b, e, op, j, t):
 def next_spike(b, j, t, k):
     """Time of spike k of source j, after t, from the source's own stream."""
     u = uniform_u64(b.key[0] + np.uint64(j), k)
-    return at(b.model, j).next_spike(view(b.fields, b.states, j, ()), t, u)
+    return methods.next_spike(at(b.model, j), view(b.fields, b.states, j, ()), t, u)
 
 
 @kernel
 def restart_source(b, presentation):
     """Start states and spikes anew; each presentation has a stretch of the source's stream to itself."""
-    copy_all(b.states, b.start)
+    back_to_start(b)
     for k in range(b.g1 - b.g0):
         b.fired[k] = presentation << 24
         b.last_t[k] = -1.0

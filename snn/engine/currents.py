@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from .cells import RESET, bound, catch_up, closed_crossing, copy_all, n_modes, one_crossing, predict, project
+from . import methods
+from .cells import RESET, back_to_start, bound, catch_up, closed_crossing, n_modes, one_crossing, predict, project
 from .dispatch import Kind
 from .jit import entry, inlined
 from .rng import gaussian
@@ -28,14 +29,14 @@ def _write(b, lo, hi, t, dt, tick):
     for j in range(lo, hi):
         xi = gaussian(b.key[0] + np.uint64(j), tick) if b.noisy else 0.0
         before = b.base[j] if b.first else drive[j]
-        drive[j] = before + at(b.current, j).value(view(b.fields, b.states, j, ()), t, dt, xi)
+        drive[j] = before + methods.value(at(b.current, j), view(b.fields, b.states, j, ()), t, dt, xi)
 
 
 @entry
 def current_block(b, e, op, j, t):
     """A current into a population."""
     if op == RESET:
-        copy_all(b.states, b.start)
+        back_to_start(b)
         _write(b, 0, b.drive.size, 0.0, b.dt, 0)
     elif op == SETBACK:
         _write(b, b.lo, b.hi, (e.tick + 1) * b.dt, b.dt, e.tick + 1)

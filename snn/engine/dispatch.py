@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from .jit import choose
+from .jit import choose, nothing
 from .types import Fields, PluginType
 
 
@@ -15,10 +15,6 @@ class Kind(Fields):
     def __init__(self, name: str) -> None:
         super().__init__((name, -1))
         self.name = name
-
-
-def nothing(*args: Any) -> None:
-    """What is done where there is nothing to do."""
 
 
 def by_kind(**implementations: Callable[..., Any]) -> Callable[..., Any]:

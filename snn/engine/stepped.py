@@ -11,11 +11,13 @@ import math
 
 import numpy as np
 
-from .cells import RESET, copy_all, next_spike, restart_source
+from . import methods
+from .cells import RESET, back_to_start, next_spike, restart_source
 from .dispatch import Kind, optional, with_hooks
-from .jit import entry, inlined, kernel, specialise
+from .jit import entry, inlined, kernel
 from .rng import LANES, gaussian, lane_of, poisson, random_word, refined, tabled, uniform_u64
 from .types import at, view
+from .vector import copy_record
 
 GRID, GRID_SOURCE, GRID_GIVEN = Kind("grid"), Kind("grid source"), Kind("grid given")
 DRIZZLE = Kind("drizzle")
@@ -34,24 +36,6 @@ def _advance(model, cell, dt):
 _step = optional("step", _advance)
 
 
-def save(to, i, states, j):
-    """Copy the state of neuron j to place i of other arrays."""
-    for f in range(len(states)):
-        to[f][i] = states[f][j]
-
-
-@specialise(save)
-def _save(to, i, states, j):
-    if len(states) == 0:
-        return lambda to, i, states, j: None
-
-    def keep(to, i, states, j):
-        for f in range(len(states)):
-            to[f][i] = states[f][j]
-
-    return keep
-
-
 @inlined
 def _release(b, e):
     """Forget the cells whose refractory time is over, and save the others."""
@@ -60,7 +44,7 @@ def _release(b, e):
         j = b.held[k]
         if b.until[j] > e.tick:
             b.held[n] = j
-            save(b.saved, n, b.states, j)
+            copy_record(b.saved, n, b.states, j)
             n += 1
     b.n_held = n
 
@@ -71,7 +55,7 @@ def _fire(b, e, j):
     e.n_fired += 1
     if b.input == LOST:
         # Behind those that are held.
-        save(b.saved, b.n_held + b.n_fired, b.states, j)
+        copy_record(b.saved, b.n_held + b.n_fired, b.states, j)
     b.fired[b.n_fired] = j
     b.n_fired += 1
 
@@ -86,14 +70,14 @@ def _thresholds(b, e, begin, end):
         some = 0
         for k in range(v.size):
             j = first + k
-            some |= at(model, j).above(view(b.fields, states, j, ())) | (v[k] - v[k] != 0.0)
+            some |= methods.above(at(model, j), view(b.fields, states, j, ())) | (v[k] - v[k] != 0.0)
         if some:
             for k in range(v.size):
                 j = first + k
                 if b.until[j] <= e.tick:
                     if v[k] - v[k] != 0.0 and e.bad < 0:
                         e.bad = b.g0 + j
-                    if at(model, j).above(view(b.fields, states, j, ())):
+                    if methods.above(at(model, j), view(b.fields, states, j, ())):
                         _fire(b, e, j)
 
 
@@ -102,7 +86,7 @@ def _shake(b, e, begin, end):
     """Let the noise of a tick act on cells."""
     states, model, dt = b.states, b.model, e.h
     for j in range(begin, end):
-        at(model, j).noise(view(b.fields, states, j, ()), dt, gaussian(b.key[0] + np.uint64(j), e.tick))
+        methods.noise(at(model, j), view(b.fields, states, j, ()), dt, gaussian(b.key[0] + np.uint64(j), e.tick))
 
 
 @inlined
@@ -125,10 +109,10 @@ def _hold(b, e):
     states, model, dt = b.states, b.model, e.h
     for k in range(b.n_held):
         j = b.held[k]
-        save(states, j, b.saved, k)
-        at(model, j).hold(view(b.fields, states, j, ()), dt)
+        copy_record(states, j, b.saved, k)
+        methods.hold(at(model, j), view(b.fields, states, j, ()), dt)
         if b.input == LOST:
-            save(b.saved, k, states, j)
+            copy_record(b.saved, k, states, j)
 
 
 @with_hooks("hazard", of="model")
@@ -138,7 +122,7 @@ def _escape(b, e):
         v = b.states[0][j]
         if v - v != 0.0 and e.bad < 0:
             e.bad = b.g0 + j
-        rate = at(b.model, j).hazard(view(b.fields, b.states, j, ()))
+        rate = methods.hazard(at(b.model, j), view(b.fields, b.states, j, ()))
         if b.until[j] <= e.tick and uniform_u64(b.key[0] + np.uint64(j), e.tick) < -math.expm1(-rate * e.h):
             _fire(b, e, j)
 
@@ -149,13 +133,13 @@ def _set_back(b, e):
     n_held = b.n_held
     if b.input == LOST:
         for k in range(n_held):
-            save(b.states, b.held[k], b.saved, k)
+            copy_record(b.states, b.held[k], b.saved, k)
     for k in range(b.n_fired):
         j = b.fired[k]
         ticks = b.ref_ticks[j]
         if b.input == LOST and ticks > 0:
-            save(b.states, j, b.saved, n_held + k)
-        at(b.model, j).fire(view(b.fields, b.states, j, ()))
+            copy_record(b.states, j, b.saved, n_held + k)
+        methods.fire(at(b.model, j), view(b.fields, b.states, j, ()))
         if ticks > 0:
             b.until[j] = e.tick + ticks
             b.held[b.n_held] = j
@@ -174,7 +158,7 @@ def grid_block(b, e, op, j, t):
     elif op == SETBACK:
         _set_back(b, e)
     elif op == RESET:
-        copy_all(b.states, b.start)
+        back_to_start(b)
         b.until[:] = 0
         b.n_held = 0
     return 0.0
@@ -214,9 +198,9 @@ def grid_given(b, e, op, j, t):
 def receive(model, cell, j, port, w, held):
     """An arrival of weight w at neuron j, which may be held."""
     if held:
-        at(model, j).receive_held(cell, port, w)
+        methods.receive_held(at(model, j), cell, port, w)
     else:
-        at(model, j).receive(cell, port, w)
+        methods.receive(at(model, j), cell, port, w)
 
 
 @inlined

@@ -14,8 +14,10 @@ from numba import types
 from numba.core import cgutils
 from numba.core.datamodel.models import ArrayModel
 from numba.core.typing.templates import AbstractTemplate, infer_global, signature
-from numba.extending import lower_builtin, register_model
+from numba.extending import intrinsic, lower_builtin, register_model
 from numba.np.arrayobj import load_item, store_item
+
+from .jit import COMPILED
 
 
 class VectorType(types.Array):
@@ -67,20 +69,49 @@ class _Truth(AbstractTemplate):
         return signature(types.boolean, types.boolean) if args == (types.boolean,) else None
 
 
-def _pointer(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+def _pointer(context: Any, builder: Any, array: Any, value: Any, index: Any) -> Any:
+    """Where an element of an array is."""
+    data = context.data_model_manager[array].get_field_position("data")
+    return cgutils.gep_inbounds(builder, builder.extract_value(value, data), index)
+
+
+def _place(context: Any, builder: Any, sig: Any, args: Any) -> Any:
     """Where the element of args[0] at args[1] is."""
-    data = context.data_model_manager[sig.args[0]].get_field_position("data")
     index = context.cast(builder, args[1], sig.args[1], types.intp)
-    return cgutils.gep_inbounds(builder, builder.extract_value(args[0], data), index)
+    return _pointer(context, builder, sig.args[0], args[0], index)
 
 
 @lower_builtin(operator.getitem, VectorType, types.Integer)
 def _get_item(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-    return load_item(context, builder, sig.args[0], _pointer(context, builder, sig, args))
+    return load_item(context, builder, sig.args[0], _place(context, builder, sig, args))
 
 
 @lower_builtin(operator.setitem, VectorType, types.Integer, types.Any)
 def _set_item(context: Any, builder: Any, sig: Any, args: Any) -> Any:
     value = context.cast(builder, args[2], sig.args[2], sig.args[0].dtype)
-    store_item(context, builder, sig.args[0], value, _pointer(context, builder, sig, args))
+    store_item(context, builder, sig.args[0], value, _place(context, builder, sig, args))
     return context.get_dummy_value()
+
+
+@intrinsic
+def _copied(context: Any, to: Any, i: Any, values: Any, j: Any) -> Any:
+    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        there = context.cast(builder, args[1], sig.args[1], types.intp)
+        here = context.cast(builder, args[3], sig.args[3], types.intp)
+        for f, (target, source) in enumerate(zip(sig.args[0], sig.args[2], strict=True)):
+            at = _pointer(context, builder, source, builder.extract_value(args[2], f), here)
+            value = load_item(context, builder, source, at)
+            at = _pointer(context, builder, target, builder.extract_value(args[0], f), there)
+            store_item(context, builder, target, value, at)
+        return context.get_dummy_value()
+
+    return types.none(to, i, values, j), codegen
+
+
+def _copy(to: Any, i: int, values: Any, j: int) -> None:
+    for target, source in zip(to, values, strict=True):
+        target[i] = source[j]
+
+
+# Copy record j of a tuple of arrays to place i of another tuple.
+copy_record: Any = _copied if COMPILED else _copy
