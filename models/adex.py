@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
+from snn.maths import exp
 from snn.plugin import Model, param, state
 from snn.units import ms, mV, nA, nS, pF
 
@@ -17,7 +17,7 @@ def slopes(
     The exponent stops at 10: the upstroke is then over within a step, and no stage of Runge-Kutta overflows.
     """
     x = min((v - v_thresh) / delta, 10.0)
-    return leak * (v_rest - v) + leak * delta * math.exp(x) - i_adapt + i, a * (v - v_rest) - i_adapt
+    return leak * (v_rest - v) + leak * delta * exp(x) - i_adapt + i, a * (v - v_rest) - i_adapt
 
 
 class AdEx(Model):

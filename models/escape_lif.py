@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from snn.maths import exp
 from snn.plugin import Model, param, state
 from snn.units import Hz, ms
 
@@ -43,7 +44,7 @@ class EscapeLIF(Model):
         cell.v = v_inf + (cell.v - v_inf) * math.exp(-dt / self.tau_m)
 
     def hazard(self, cell: Any) -> float:
-        return self.rate_thresh * math.exp((cell.v - self.v_thresh) / self.delta_thresh)
+        return self.rate_thresh * exp((cell.v - self.v_thresh) / self.delta_thresh)
 
     def receive(self, cell: Any, port: int, w: float) -> None:
         cell.v += w

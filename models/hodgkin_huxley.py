@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from snn.maths import exp, expm1
 from snn.plugin import Model, param, state
 from snn.units import ms, mV, nS, pF, uS
 
@@ -12,7 +13,7 @@ from snn.units import ms, mV, nS, pF, uS
 def exprel(x: float) -> float:
     """(exp(x) - 1) / x, with its limit 1 at 0. A tiny stand-in for 0 gives exactly that, without a branch."""
     y = x if x != 0.0 else 1e-30
-    return math.expm1(y) / y
+    return expm1(y) / y
 
 
 def rates(v: float) -> tuple[float, float, float, float, float, float]:
@@ -26,10 +27,10 @@ def rates(v: float) -> tuple[float, float, float, float, float, float]:
     return (
         1280.0 / exprel((13.0 - u) / 4.0),
         1400.0 / exprel((u - 40.0) / 5.0),
-        128.0 * math.exp((17.0 - u) / 18.0),
-        4000.0 / (1.0 + math.exp((40.0 - u) / 5.0)),
+        128.0 * exp((17.0 - u) / 18.0),
+        4000.0 / (1.0 + exp((40.0 - u) / 5.0)),
         160.0 / exprel((15.0 - u) / 5.0),
-        500.0 * math.exp((10.0 - u) / 40.0),
+        500.0 * exp((10.0 - u) / 40.0),
     )
 
 
@@ -85,10 +86,10 @@ class HodgkinHuxley(Model):
         i = self.g_leak * self.e_leak + na * self.e_na + k * self.e_k + self.i_drive
         v_inf = (i + cell.g_exc * self.e_exc + cell.g_inh * self.e_inh) / g
         m_inf, h_inf, n_inf = a_m / (a_m + b_m), a_h / (a_h + b_h), a_n / (a_n + b_n)
-        cell.v = v_inf + (v - v_inf) * math.exp(-g / self.c_m * dt)
-        cell.m = m_inf + (m - m_inf) * math.exp(-(a_m + b_m) * dt)
-        cell.h = h_inf + (h - h_inf) * math.exp(-(a_h + b_h) * dt)
-        cell.n = n_inf + (n - n_inf) * math.exp(-(a_n + b_n) * dt)
+        cell.v = v_inf + (v - v_inf) * exp(-g / self.c_m * dt)
+        cell.m = m_inf + (m - m_inf) * exp(-(a_m + b_m) * dt)
+        cell.h = h_inf + (h - h_inf) * exp(-(a_h + b_h) * dt)
+        cell.n = n_inf + (n - n_inf) * exp(-(a_n + b_n) * dt)
         cell.g_exc *= math.exp(-dt / self.tau_exc)
         cell.g_inh *= math.exp(-dt / self.tau_inh)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from snn.maths import exp
 from snn.plugin import Model, param, state
 from snn.units import ms, mV, nS, pF
 
@@ -47,7 +48,7 @@ class LIFCond(Model):
     def step(self, cell: Any, dt: float) -> None:
         g = self.g_leak + cell.g_exc + cell.g_inh
         v_inf = (self.g_leak * self.v_rest + cell.g_exc * self.e_exc + cell.g_inh * self.e_inh + self.i_drive) / g
-        cell.v = v_inf + (cell.v - v_inf) * math.exp(-g / self.c_m * dt)
+        cell.v = v_inf + (cell.v - v_inf) * exp(-g / self.c_m * dt)
         self.hold(cell, dt)
 
     def hold(self, cell: Any, dt: float) -> None:

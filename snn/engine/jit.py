@@ -94,6 +94,7 @@ def entry(function: Any) -> Any:
 
 def specialise(function: Any) -> Callable[[Any], Any]:
     """Register the compiled form of a plain Python function, chosen by the types of its arguments."""
+    function.specialised = True
     return overload(function, jit_options=OPTIONS)
 
 

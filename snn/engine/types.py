@@ -31,6 +31,7 @@ from numba.extending import (
 from numba.np.arrayobj import populate_array
 
 from ..plugin import Plugin
+from . import maths as _maths  # noqa: F401  (what models may call is known from here on)
 from .digest import methods, plugin_digest, reached
 from .jit import COMPILED, OPTIONS, inlined, specialise
 
@@ -73,7 +74,7 @@ def _compiled(function: pytypes.FunctionType, done: dict[int, Any]) -> Any:
     names = {
         name: _compiled(value, done)
         for name, value in reached(function).items()
-        if isinstance(value, pytypes.FunctionType) and "." not in name
+        if isinstance(value, pytypes.FunctionType) and "." not in name and not hasattr(value, "specialised")
     }
     code, closure = function.__code__, function.__closure__
     if closure:
