@@ -94,14 +94,15 @@ def group_struct(built: BuiltProjection, block: Struct, r0: int, log: int = 4096
             fields.append((name, len(taus) if st.decay else -1))
             taus += [tau] if st.decay else []
             every.append(tau)
-        return Fields(*fields), tuple(taus), np.array(every, float)
+        return Fields(*fields, apart=apart), tuple(taus), np.array(every, float)
 
+    apart = tuple(dict.fromkeys(("w", "v", *(name for kind in ("syn", "pre", "post") for name in rule.states(kind)))))
     f_pre, taus_pre, every_pre = decaying("pre")
     f_post, taus_post, every_post = decaying("post")
     # Potentials of the targets, and the stack on which a row sorts the log: at most one entry for each logged spike.
     v = np.zeros(max(n_post, log + 1) if plastic else 1)
     if reads_v:
-        f_post = Fields(*f_post.fields, ("v", -1))
+        f_post = Fields(*f_post.fields, ("v", -1), apart=apart)
         every_post = np.append(every_post, math.inf)
     syn, pre, post = rule.states("syn"), rule.states("pre"), rule.states("post")
     size = (n_rows, n_post, n_syn) if plastic else (0, 0, 0)
@@ -120,7 +121,7 @@ def group_struct(built: BuiltProjection, block: Struct, r0: int, log: int = 4096
         tgt=built.target,
         w=built.weight,
         w_kind=built.w_kind,
-        f_syn=Fields(("w", -1), *((name, -1) for name in syn)),
+        f_syn=Fields(("w", -1), *((name, -1) for name in syn), apart=apart),
         syn=(built.weight, *(np.full(size[2], st.init, dtype) for st in syn.values())),
         f_pre=f_pre,
         pre=tuple(np.full(size[0], st.init) for st in pre.values()),
@@ -142,7 +143,7 @@ def group_struct(built: BuiltProjection, block: Struct, r0: int, log: int = 4096
         log_prev=np.zeros(n_log, np.int32),
         log_g=np.zeros((n_log, max(1, len(taus_pre)))),
         log_post=tuple(np.zeros(log) for _ in post),
-        f_log=Fields(*((name, -1) for name in post)),
+        f_log=Fields(*((name, -1) for name in post), apart=apart),
         last=np.full(size[1], -1, np.int32),
         cursor=np.zeros(size[0], np.int32),
         active=np.zeros(size[0], np.uint8),

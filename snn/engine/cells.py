@@ -18,7 +18,7 @@ from ..crossing import first_crossing as _first_crossing
 from . import methods
 from .dispatch import Kind
 from .heap import advance_entry, push
-from .jit import entry, kernel, specialise
+from .jit import entry, inlined, kernel, specialise
 from .rng import uniform_u64
 from .types import at, view
 from .vector import copy_record
@@ -145,6 +145,11 @@ def _one_open(b, e):
     for j in range(x.size):
         x[j] = x[j] * decay if x[j] > 0.5 * HELD else HELD
         next_t[j] = NEVER
+    crossed = 0
+    for j in range(x.size):
+        crossed += x[j] >= gap[j] * (end if gap[j] < 0.0 else 1.0)
+    if crossed == 0:
+        return
     for j in range(x.size):
         if x[j] >= gap[j] * (end if gap[j] < 0.0 else 1.0):
             foresee(e, b.g0 + j, one_crossing(b, j, e.w0, e))
@@ -167,10 +172,12 @@ def _one_fire(b, j, t, e):
     return b.t_ref[j]
 
 
-@kernel
+@inlined
 def one_potential(b, j, t, e):
     x = b.x[j]
-    return HELD if x < 0.5 * HELD else b.v_inf[j] + x * math.exp((e.w0 - t) / b.tau)
+    # Not where x asks for it, so that loops over neurons find the exponential once and run at vector speed.
+    free = b.v_inf[j] + x * math.exp((e.w0 - t) / b.tau)
+    return HELD if x < 0.5 * HELD else free
 
 
 @entry

@@ -10,9 +10,9 @@ arrivals a row's presynaptic state only decays.
 from __future__ import annotations
 
 import math
+from typing import Any
 
 from .cells import (
-    HELD,
     bound,
     closed_potential,
     closed_reach,
@@ -23,8 +23,8 @@ from .cells import (
     predict,
     project,
 )
-from .dispatch import Kind, by_kind, hook, optional, with_hooks
-from .jit import entry, inlined, kernel, specialise
+from .dispatch import Kind, by_kind, hook, nothing, optional, with_hooks
+from .jit import choose, entry, inlined, kernel, specialise
 from .prefetch import prefetch
 from .stepped import OWN, receive
 from .types import decays, view
@@ -128,30 +128,54 @@ def synapse_weight(g, lr, k):
     return float(g.w[k]) if g.w_kind == BY_SYNAPSE else row_weight(g, lr)
 
 
+@inlined
+def _may_cross(x, gap, end, f):
+    """Whether a neuron may cross before the window ends, which begins with f = 1 and ends with f = `end`."""
+    return x >= gap * (end if gap < 0.0 else f)
+
+
+@kernel
+def _look_for(crossed, b, n, f, t, e):
+    """Predict the crossings of so many of the first n neurons: only pieces with one of them are looked through."""
+    x, gap, end = b.x, b.gap, b.end
+    first = 0
+    while crossed > 0:
+        last = min(first + 32, n)
+        here = 0
+        for k in range(first, last):
+            here += _may_cross(x[k], gap[k], end, f)
+        if here > 0:
+            for k in range(first, last):
+                if _may_cross(x[k], gap[k], end, f):
+                    predict(e, b.g0 + k, one_crossing(b, k, t, e))
+        crossed -= here
+        first = last
+
+
 def _dense_one(b, g, lr, t, e):
     lo, n = row_begin(g, lr), row_end(g, lr) - row_begin(g, lr)
     f = math.exp((t - e.w0) / b.tau)
-    end = b.end
-    by_synapse = g.w_kind == BY_SYNAPSE
-    add = 0.0 if by_synapse else row_weight(g, lr) * f
-    # In pieces, added and tested at vector speed: only pieces in which somebody may cross are looked through.
-    for first in range(0, n, 64):
-        last = min(first + 64, n)
-        x, gap = b.x[first:last], b.gap[first:last]
-        if by_synapse:
-            w = g.w[lo + first : lo + last]
-            for k in range(x.size):
-                x[k] += w[k] * f
-        else:
-            for k in range(x.size):
-                x[k] += add
+    x, gap, end = b.x[:n], b.gap, b.end
+    # With one gap for the whole block the test is a compare with a constant of this arrival.
+    least = gap[0] * (end if gap[0] < 0.0 else f)
+    crossed = 0
+    if g.w_kind == BY_SYNAPSE:
+        w = g.w[lo : lo + n]
+        for k in range(x.size):
+            y = x[k] + w[k] * f
+            x[k] = y
+            crossed += y >= least
+    else:
+        add = row_weight(g, lr) * f
+        for k in range(x.size):
+            y = x[k] + add
+            x[k] = y
+            crossed += y >= least
+    if not b.uniform:
         crossed = 0
         for k in range(x.size):
-            crossed |= x[k] >= gap[k] * (end if gap[k] < 0.0 else f)
-        if crossed:
-            for k in range(x.size):
-                if x[k] >= gap[k] * (end if gap[k] < 0.0 else f):
-                    predict(e, b.g0 + first + k, one_crossing(b, first + k, t, e))
+            crossed += _may_cross(x[k], gap[k], end, f)
+    _look_for(crossed, b, n, f, t, e)
 
 
 def _sparse_one(b, g, lr, t, e):
@@ -451,37 +475,6 @@ def _sparse_deliver(g, lr, t, e):
 _deliver = by_kind(dense=_dense_deliver, sparse=_sparse_deliver)
 
 
-def _one_potentials(b, g, t, e):
-    f = math.exp((e.w0 - t) / b.tau)
-    x, v_inf, v = b.x, b.v_inf, g.v
-    for k in range(x.size):
-        v[k] = HELD if x[k] < 0.5 * HELD else v_inf[k] + x[k] * f
-
-
-def _many_potentials(b, g, t, e):
-    for k in range(b.g1 - b.g0):
-        g.v[k] = many_potential(b, k, t, e)
-
-
-def _closed_potentials(b, g, t, e):
-    for k in range(b.g1 - b.g0):
-        g.v[k] = closed_potential(b, k, t)
-
-
-def _grid_potentials(b, g, t, e):
-    for k in range(b.lo, b.hi):
-        g.v[k] = b.states[0][k]
-
-
-_potentials = by_kind(
-    one=_one_potentials,
-    three=_many_potentials,
-    many=_many_potentials,
-    closed=_closed_potentials,
-    grid=_grid_potentials,
-)
-
-
 def _one_v(b, j, t, e):
     return one_potential(b, j, t, e)
 
@@ -509,23 +502,37 @@ def _kept_v(b, j, t, e):
 _fired_from = by_kind(one=_kept_v, three=_kept_v, many=_kept_v, closed=_kept_v, grid=_grid_v)
 
 
+def _set_v(post, b, j, t, e):
+    post.v = _potential(b, j, t, e)
+
+
+def _note_v(post: Any, *args: Any) -> None:
+    """Let a rule that reads the potential of target j find it in the record `post`."""
+    if "v" in post:
+        _set_v(post, *args)
+
+
+@choose(_note_v)
+def _choose_note_v(post, *args):
+    return _set_v if "v" in post.lookup else nothing
+
+
 def _dense_on_pre(g, lr, pre, factors, t, e):
-    if g.reads_v:
-        _potentials(g.block, g, t, e)
-    lo = row_begin(g, lr)
+    # Whatever the row shares is read once: stores to the states might change it, as far as the compiler knows.
+    lo, first, b = row_begin(g, lr), g.first, g.block
     rule, syn, post = g.rule, g.syn, g.post
     for k in range(row_end(g, lr) - lo):
-        _on_pre(rule, view(g.f_syn, syn, lo + k, ()), pre, view(g.f_post, post, g.first + k, factors), t)
+        target = view(g.f_post, post, first + k, factors)
+        _note_v(target, b, first + k, t, e)
+        _on_pre(rule, view(g.f_syn, syn, lo + k, ()), pre, target, t)
 
 
 def _sparse_on_pre(g, lr, pre, factors, t, e):
-    tgt = g.tgt
-    if g.reads_v:
-        for k in range(row_begin(g, lr), row_end(g, lr)):
-            g.v[tgt[k]] = _potential(g.block, tgt[k], t, e)
-    rule, syn, post = g.rule, g.syn, g.post
+    rule, syn, post, tgt, b = g.rule, g.syn, g.post, g.tgt, g.block
     for k in range(row_begin(g, lr), row_end(g, lr)):
-        _on_pre(rule, view(g.f_syn, syn, k, ()), pre, view(g.f_post, post, tgt[k], factors), t)
+        target = view(g.f_post, post, tgt[k], factors)
+        _note_v(target, b, tgt[k], t, e)
+        _on_pre(rule, view(g.f_syn, syn, k, ()), pre, target, t)
 
 
 _choose_on_pre = by_kind(dense=_dense_on_pre, sparse=_sparse_on_pre)
@@ -695,11 +702,11 @@ _choose_signal = by_kind(dense=_dense_signal, sparse=_sparse_signal)
 @with_hooks("post_signal")
 def _tell_targets(g, t, e):
     """post_signal of every target."""
-    if g.reads_v:
-        _potentials(g.block, g, t, e)
-    factors = decays(g.taus_post, t - g.t0)
+    factors, b = decays(g.taus_post, t - g.t0), g.block
     for k in range(g.signal.size):
-        _post_signal(g.rule, view(g.f_post, g.post, k, factors), g.signal[k], t)
+        target = view(g.f_post, g.post, k, factors)
+        _note_v(target, b, k, t, e)
+        _post_signal(g.rule, target, g.signal[k], t)
 
 
 @with_hooks("on_signal")

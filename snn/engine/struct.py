@@ -35,7 +35,7 @@ from numba.np.numpy_support import from_dtype
 
 from ..plugin import Plugin
 from .jit import COMPILED, entry_address
-from .types import FIELD, Fields, FieldsType, PluginType, plugin_type
+from .types import FIELD, MEMBERS, Fields, FieldsType, PluginType, in_memory, plugin_type
 from .vector import VectorType
 
 _WORD = ir.IntType(64)
@@ -87,7 +87,7 @@ def type_of(value: Any) -> Any:
     if isinstance(value, Struct):
         return value.type_
     if isinstance(value, Fields):
-        return FieldsType(value.fields)
+        return FieldsType(value.fields, value.apart)
     if isinstance(value, Plugin):
         return plugin_type(value)
     if isinstance(value, np.ndarray):
@@ -211,7 +211,7 @@ def _load(context: Any, builder: Any, words: Any, typ: Any, at: int) -> Any:
 
     def word(k: int, kind: Any = _WORD) -> Any:
         pointer = builder.gep(words, [ir.Constant(_WORD, k)])
-        return builder.load(builder.bitcast(pointer, kind.as_pointer()))
+        return in_memory(builder.load(builder.bitcast(pointer, kind.as_pointer())), MEMBERS)
 
     if isinstance(typ, FieldsType):
         return context.get_dummy_value()
@@ -268,7 +268,7 @@ def _struct_setattr(context: Any, builder: Any, sig: Any, args: Any, attr: str) 
     member, at = typ.lookup[attr]
     value = context.cast(builder, args[1], value_type, member)
     pointer = builder.gep(builder.bitcast(args[0], _WORD.as_pointer()), [ir.Constant(_WORD, at)])
-    builder.store(value, builder.bitcast(pointer, value.type.as_pointer()))
+    in_memory(builder.store(value, builder.bitcast(pointer, value.type.as_pointer())), MEMBERS)
 
 
 # ------------------------------------------------------------------------------------------------ calls by address

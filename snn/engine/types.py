@@ -227,23 +227,26 @@ at: Any = _at if COMPILED else seen_by
 
 
 class Fields:
-    """Names of the arrays of a record, each with the index of its decay factor (-1: none)."""
+    """Names of the arrays of a record, each with the index of its decay factor (-1: none).
 
-    def __init__(self, *fields: tuple[str, int]) -> None:
-        self.fields = tuple(fields)
+    `apart` are the fields of all records that are used together: arrays under two of these names never overlap.
+    """
+
+    def __init__(self, *fields: tuple[str, int], apart: tuple[str, ...] = ()) -> None:
+        self.fields, self.apart = tuple(fields), apart
 
     def __repr__(self) -> str:
         return f"Fields{self.fields}"
 
 
 class FieldsType(types.Type):
-    def __init__(self, fields: tuple[tuple[str, int], ...]) -> None:
-        self.fields = fields
-        super().__init__(f"Fields{fields}")
+    def __init__(self, fields: tuple[tuple[str, int], ...], apart: tuple[str, ...]) -> None:
+        self.fields, self.apart = fields, apart
+        super().__init__(f"Fields{fields}{apart}")
 
     @property
     def key(self) -> Any:
-        return self.fields
+        return self.name
 
 
 register_model(FieldsType)(models.OpaqueModel)
@@ -251,7 +254,7 @@ register_model(FieldsType)(models.OpaqueModel)
 
 @typeof_impl.register(Fields)
 def _typeof_fields(value: Fields, context: Any) -> FieldsType:
-    return FieldsType(value.fields)
+    return FieldsType(value.fields, value.apart)
 
 
 @unbox(FieldsType)
@@ -260,14 +263,33 @@ def _unbox_fields(typ: Any, obj: Any, c: Any) -> NativeValue:
 
 
 class ViewType(types.Type):
-    def __init__(self, fields: tuple[tuple[str, int], ...], arrays: Any, factors: Any) -> None:
+    def __init__(self, fields: FieldsType, arrays: Any, factors: Any) -> None:
         self.fields, self.arrays, self.factors = fields, arrays, factors
-        self.lookup = {name: (i, g) for i, (name, g) in enumerate(fields)}
+        self.lookup = {name: (i, g) for i, (name, g) in enumerate(fields.fields)}
         super().__init__(f"View({fields},{arrays},{factors})")
 
     @property
     def key(self) -> Any:
         return (self.fields, self.arrays, self.factors)
+
+
+# Where the members of structs are, as a name beside those of fields.
+MEMBERS = "(members)"
+
+
+def in_memory(access: Any, name: str, apart: tuple[str, ...] = ()) -> Any:
+    """Tell the compiler that a load or store of `name` meets none of the others of `apart`, nor a struct's members.
+
+    Else a loop over synapses reads everything again after each store, and is not run at vector speed where too many
+    pairs of arrays would have to be compared first (measured: 2.7 in place of 0.7 ns for on_pre of ThreeFactor).
+    """
+    module = access.module
+    domain = module.add_metadata(["snn"])
+    scope = {n: module.add_metadata([n, domain]) for n in (*apart, MEMBERS, name)}
+    access.set_metadata("alias.scope", module.add_metadata([scope[name]]))
+    if apart:
+        access.set_metadata("noalias", module.add_metadata([s for n, s in scope.items() if n != name]))
+    return access
 
 
 @register_model(ViewType)
@@ -296,7 +318,8 @@ def _element(context: Any, builder: Any, typ: ViewType, val: Any, attr: str) -> 
 @lower_getattr_generic(ViewType)
 def _view_getattr(context: Any, builder: Any, typ: ViewType, val: Any, attr: str) -> Any:
     pointer, dtype, factor = _element(context, builder, typ, val, attr)
-    value = context.cast(builder, builder.load(pointer), dtype, types.float64)
+    found = in_memory(builder.load(pointer), attr, typ.fields.apart)
+    value = context.cast(builder, found, dtype, types.float64)
     return value if factor is None else builder.fmul(value, factor)
 
 
@@ -307,12 +330,12 @@ def _view_setattr(context: Any, builder: Any, sig: Any, args: Any, attr: str) ->
     value = context.cast(builder, args[1], value_type, types.float64)
     if factor is not None:
         value = builder.fdiv(value, factor)
-    builder.store(context.cast(builder, value, types.float64, dtype), pointer)
+    in_memory(builder.store(context.cast(builder, value, types.float64, dtype), pointer), attr, typ.fields.apart)
 
 
 @intrinsic
 def _view(context: Any, fields: Any, arrays: Any, k: Any, g: Any) -> Any:
-    typ = ViewType(fields.fields, arrays, g)
+    typ = ViewType(fields, arrays, g)
 
     def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
         struct = cgutils.create_struct_proxy(typ)(context, builder)
@@ -341,6 +364,9 @@ class View:
             raise AttributeError(f"{name!r} is not declared; declared: {', '.join(self._lookup)}") from None
         value = float(self._arrays[i][self._k])
         return value if g < 0 else value * self._g[g]
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._lookup
 
     def __setattr__(self, name: str, value: float) -> None:
         try:

@@ -7,7 +7,7 @@ import pytest
 
 from models import LIF, LIFExp, Poisson, SpikeTimes
 from rules import PairSTDP
-from snn import Network, Simulator, fixed_probability, ms, normal, uniform
+from snn import Network, Simulator, all_to_all, fixed_probability, ms, normal, uniform
 from snn.testing import simulate
 
 
@@ -49,6 +49,24 @@ def test_engine_fires_the_twins_spikes(name):
     assert len(twin) > 100
     assert ours.ids.tolist() == [i for _, i in twin]
     # Two orders of the same float64 operations over 0.3 s: a few units in the last place.
+    np.testing.assert_allclose(ours.times, [t for t, _ in twin], rtol=0, atol=1e-13)
+
+
+@pytest.mark.parametrize("weight", [0.3, normal(0.2, 0.2)], ids=["one weight", "a weight for each synapse"])
+@pytest.mark.parametrize("drive", [0.9, np.linspace(0.2, 1.2, 70)], ids=["one threshold", "above and below the drive"])
+def test_dense_rows_send_every_cell_across_that_the_twin_does(drive, weight):
+    def net():
+        # Cells enough for two whole pieces of the search for crossings and a part of one, of which many cross at once.
+        net = Network(4)
+        inputs = net.population("inputs", Poisson(rate=60.0), 5)
+        cells = net.population("cells", LIF(drive=drive, soft_reset=True), 70, init={"v": uniform(0, 0.9)})
+        net.connect(inputs, cells, all_to_all(), weight=weight)
+        return net
+
+    ours = Simulator(net()).run(0.2).spikes["cells"]
+    twin = sorted((t, i) for t, population, i in simulate(net(), 0.2).spikes if population == "cells")
+    assert np.unique(ours.times, return_counts=True)[1].max() > 10
+    assert ours.ids.tolist() == [i for _, i in twin]
     np.testing.assert_allclose(ours.times, [t for t, _ in twin], rtol=0, atol=1e-13)
 
 
