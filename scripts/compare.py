@@ -23,6 +23,7 @@ import sys
 import threading
 import time
 import tomllib
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
@@ -386,18 +387,23 @@ def jobs_of(args: argparse.Namespace, plain: str, book: dict[str, Any]) -> list[
     return jobs
 
 
-def compare(args: argparse.Namespace, name: str) -> list[dict[str, Any]]:
-    """Every row of one task."""
+def compare(args: argparse.Namespace, name: str) -> Iterator[dict[str, Any]]:
+    """Every row of one task, as it ends."""
     task = load(name, data=args.data, download=args.download)
-    if args.validation > 0:
-        task = task.hold_out(args.validation)
+    # The task as each seed sees it.
+    if args.folds is not None:
+        seen = [task.fold(seed % args.folds, args.folds) for seed in range(args.seeds)]
+    elif args.validation > 0:
+        seen = [task.hold_out(args.validation)] * args.seeds
     elif args.tune:
-        raise ParameterError("--tune judges by validation samples; give --validation above 0.")
+        raise ParameterError("--tune judges by validation samples; give --validation above 0, or --folds.")
+    else:
+        seen = [task] * args.seeds
+    task = seen[0]
     print(task)
     jobs = jobs_of(args, name.partition(":")[0], tomllib.loads(args.settings.read_text()))
     total = sum(found["epochs"] for _, found in jobs) * args.seeds
     lock, finished = threading.Lock(), [0]
-    rows = []
     print("compiling kernels once ...", end=" ", flush=True)
     began = time.perf_counter()
     # In one thread first: two would compile the same kernels twice.
@@ -414,12 +420,11 @@ def compare(args: argparse.Namespace, name: str) -> list[dict[str, Any]]:
                 meter.update(finished[0])
 
         waiting = [
-            (rule, found, [pool.submit(train, rule, task, found, seed, args.tune, done) for seed in range(args.seeds)])
+            (rule, found, [pool.submit(train, rule, t, found, seed, args.tune, done) for seed, t in enumerate(seen)])
             for rule, found in jobs
         ]
         for rule, found, runs in waiting:
-            rows.append(row(task, rule, found, [r.result() for r in runs]))
-    return rows
+            yield row(task, rule, found, [r.result() for r in runs])
 
 
 def parser() -> argparse.ArgumentParser:
@@ -433,11 +438,12 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--data", type=Path, help="folder of data files (default: SNN_DATA, ../shared/data, the cache)")
     made.add_argument("--download", action="store_true", help="fetch data that is not found (needs pooch)")
     made.add_argument("--validation", type=float, default=0.1, help="share of training samples held out (default 0.1)")
+    made.add_argument("--folds", type=int, help="in place of --validation: seed k holds out the k-th of so many shares")
     made.add_argument("--tune", action="store_true", help="only the rules named, judged by validation samples")
     made.add_argument("--set", nargs="+", default=[], metavar="PART.NAME=VALUE", help="change settings of every row")
     made.add_argument("--settings", type=Path, default=SETTINGS, help="table of settings (scripts/settings.toml)")
     made.add_argument("--jobs", type=int, default=2, help="networks trained at a time (default 2)")
-    made.add_argument("--json", type=Path, help="write the rows here")
+    made.add_argument("--json", type=Path, help="write the rows here, each as it ends")
     made.add_argument("--plot", type=Path, help="draw the learning curves here")
     made.add_argument("--progress", action="store_const", const=True, help="a bar also where stderr is no terminal")
     return made
@@ -449,12 +455,16 @@ def main(argv: list[str] | None = None) -> int:
         if getattr(args, name) is not None and getattr(args, name) < 1:
             parser().error(f"--{name} is {getattr(args, name)}; give 1 or more.")
     began = time.perf_counter()
+    rows: list[dict[str, Any]] = []
     try:
-        rows = [r for name in args.task for r in compare(args, name)]
+        for r in (r for name in args.task for r in compare(args, name)):
+            rows.append(r)
+            add_gains(rows)
+            if args.json:
+                args.json.write_text(json.dumps(_without_nan(rows), indent=1, allow_nan=False))
     except SnnError as error:
         print(f"compare: {error}", file=sys.stderr)
         return 1
-    add_gains(rows)
     print(table(rows))
     judged = "validation samples; the test samples were not touched" if args.tune else "test samples, shown once"
     print(f"\naccuracy on {judged}. Spikes, synaptic events, updates: per sample. s/epoch: seconds of CPU for a pass.")
@@ -462,7 +472,6 @@ def main(argv: list[str] | None = None) -> int:
         for text in r["faults"]:
             print(f"FAULT {r['task']} {r['rule']} {r['credit']} {r['hidden']}, {text}")
     if args.json:
-        args.json.write_text(json.dumps(_without_nan(rows), indent=1, allow_nan=False))
         print(args.json)
     if args.plot:
         draw(rows, args.plot)

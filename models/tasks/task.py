@@ -60,11 +60,36 @@ class Task:
             raise ParameterError(f"Task.hold_out: fraction is {fraction}; give a number between 0 and 1, such as 0.1.")
         if self.valid_y is not None:
             return self
-        rng = np.random.Generator(np.random.Philox(seed))
         held = np.zeros(self.train_y.size, bool)
-        for c in range(self.n_classes):
-            members = rng.permutation(np.flatnonzero(self.train_y == c))
+        for members in self._by_class(seed):
             held[members[: round(fraction * members.size)]] = True
+        return self._holding(held)
+
+    def fold(self, k: int, n: int, seed: int = 0) -> Task:
+        """The task with the k-th of n equal shares of its training samples for validation samples, class by class.
+
+        Parameters
+        ----------
+        k : int
+            0 to n - 1.
+        n : int
+            Shares, 2 or more.
+        seed : int
+            Of the division.
+        """
+        if not 0 <= k < n or n < 2:
+            raise ParameterError(f"Task.fold: k is {k} of n = {n}; give n of 2 or more, and k from 0 to n - 1.")
+        held = np.zeros(self.train_y.size, bool)
+        # All classes one after the other, so that no share gets the odd samples of each class.
+        held[np.concatenate(self._by_class(seed))[k::n]] = True
+        return self._holding(held)
+
+    def _by_class(self, seed: int) -> list[np.ndarray]:
+        """Training samples of each class, in random order."""
+        rng = np.random.Generator(np.random.Philox(seed))
+        return [rng.permutation(np.flatnonzero(self.train_y == c)) for c in range(self.n_classes)]
+
+    def _holding(self, held: np.ndarray) -> Task:
         return replace(
             self,
             train_x=self.train_x[~held],

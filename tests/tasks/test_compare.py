@@ -155,6 +155,39 @@ def test_whole_comparison_writes_its_rows_and_shows_test_samples_once(compare, t
     assert "the test samples were not touched" in capsys.readouterr().out
 
 
+def test_rows_are_written_as_they_end(compare, tmp_path, monkeypatch, capsys):
+    train, path = compare.train, tmp_path / "rows.json"
+
+    def broken(rule, task, *rest):
+        if rule == "bptt" and len(task.train_y) > 2:
+            raise ParameterError("no baseline today")
+        return train(rule, task, *rest)
+
+    monkeypatch.setattr(compare, "train", broken)
+    name = "randman:classes=2,inputs=6,per_class=30"
+    assert compare.main(f"--task {name} --rules dfa --hidden 5 --epochs 1 --seeds 1 --json {path}".split()) == 1
+    assert "no baseline today" in capsys.readouterr().err
+    assert [(r["credit"], r["gain"]) for r in json.loads(path.read_text())] == [("none", None), ("dfa", None)]
+
+
+def test_folds_give_each_seed_a_share_of_the_training_samples(compare, monkeypatch):
+    train, held = compare.train, {}
+
+    def noted(rule, task, settings, seed, *rest):
+        if len(task.train_y) > 2:
+            held[seed] = task.valid_x
+        return train(rule, task, settings, seed, *rest)
+
+    monkeypatch.setattr(compare, "train", noted)
+    name = "randman:classes=2,inputs=6,per_class=30"
+    given = f"--task {name} --rules dfa --hidden 5 --epochs 1 --seeds 3 --folds 2 --tune --jobs 1".split()
+    assert compare.main(given) == 0
+    whole = load(name)
+    for seed, share in held.items():
+        assert np.array_equal(share, whole.fold(seed % 2, 2).valid_x)
+    assert np.array_equal(held[0], held[2]) and len(held[0]) + len(held[1]) == len(whole.train_y)
+
+
 def test_gain_is_taken_within_a_task_and_width(compare):
     numbers = [("a", "5", 0.5, 0.8, 0.9), ("a", "9", 0.6, 0.7, 0.8), ("b", "5", 0.0, 0.5, 1.0)]
     rows = [

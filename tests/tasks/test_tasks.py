@@ -87,6 +87,22 @@ def test_held_out_samples_are_a_share_of_each_class():
     assert np.array_equal(task.valid_y, (100 * task.valid_x[:, 0] >= 60).astype(int))
 
 
+def test_folds_hold_out_every_training_sample_once_in_shares_of_each_class():
+    x = np.arange(100.0)[:, None]
+    y = np.repeat([0, 1], [58, 42])
+    whole = Task("toy", x, y, x[:2], y[:2])
+    folds = [whole.fold(k, 5, seed=4) for k in range(5)]
+    assert sorted(np.concatenate([fold.valid_x[:, 0] for fold in folds])) == sorted(x[:, 0])
+    for fold in folds:
+        assert sorted([*fold.train_x[:, 0], *fold.valid_x[:, 0]]) == sorted(x[:, 0])
+        assert np.array_equal(fold.valid_y, (fold.valid_x[:, 0] >= 58).astype(int))
+        assert np.bincount(fold.valid_y).tolist() in ([12, 8], [11, 9])
+    assert not np.array_equal(folds[0].valid_x, whole.fold(0, 5, seed=5).valid_x)
+    for k, n in ((5, 5), (-1, 5), (0, 1)):
+        with pytest.raises(ParameterError, match=f"k is {k} of n = {n}; give n of 2 or more"):
+            whole.fold(k, n)
+
+
 def test_own_validation_samples_are_kept():
     task = load("yin-yang")
     assert task.hold_out(0.5) is task
