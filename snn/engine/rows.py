@@ -23,8 +23,8 @@ from .cells import (
     predict,
     project,
 )
-from .dispatch import Kind, by_kind, hook, nothing, optional, with_hooks
-from .jit import choose, entry, inlined, kernel, specialise
+from .dispatch import Kind, by_kind, hook, optional, with_hooks
+from .jit import choose, entry, inlined, kernel, nothing, specialise
 from .prefetch import prefetch
 from .stepped import OWN, receive
 from .types import decays, view
