@@ -131,13 +131,14 @@ def synapse_weight(g, lr, k):
 def _dense_one(b, g, lr, t, e):
     lo, n = row_begin(g, lr), row_end(g, lr) - row_begin(g, lr)
     f = math.exp((t - e.w0) / b.tau)
+    all_x, all_gaps = b.x[b.lo : b.hi], b.gap[b.lo : b.hi]
     end = b.end
     by_synapse = g.w_kind == BY_SYNAPSE
     add = 0.0 if by_synapse else row_weight(g, lr) * f
     # In pieces, added and tested at vector speed: only pieces in which somebody may cross are looked through.
     for first in range(0, n, 64):
         last = min(first + 64, n)
-        x, gap = b.x[first:last], b.gap[first:last]
+        x, gap = all_x[first:last], all_gaps[first:last]
         if by_synapse:
             w = g.w[lo + first : lo + last]
             for k in range(x.size):
@@ -151,7 +152,8 @@ def _dense_one(b, g, lr, t, e):
         if crossed:
             for k in range(x.size):
                 if x[k] >= gap[k] * (end if gap[k] < 0.0 else f):
-                    predict(e, b.g0 + first + k, one_crossing(b, first + k, t, e))
+                    j = b.lo + first + k
+                    predict(e, b.g0 + j, one_crossing(b, j, t, e))
 
 
 def _sparse_one(b, g, lr, t, e):
@@ -211,7 +213,7 @@ def _dense_many(b, g, lr, t, e):
     _begin_row(b, g, t, e)
     lo = row_begin(g, lr)
     for k in range(lo, row_end(g, lr)):
-        _many_reach(b, k - lo, synapse_weight(g, lr, k), t, e)
+        _many_reach(b, b.lo + k - lo, synapse_weight(g, lr, k), t, e)
 
 
 def _sparse_many(b, g, lr, t, e):
@@ -259,7 +261,7 @@ def _sparse_three(b, g, lr, t, e):
 def _dense_closed(b, g, lr, t, e):
     lo = row_begin(g, lr)
     for k in range(lo, row_end(g, lr)):
-        closed_reach(b, k - lo, g.port, synapse_weight(g, lr, k), t, e)
+        closed_reach(b, b.lo + k - lo, g.port, synapse_weight(g, lr, k), t, e)
 
 
 def _sparse_closed(b, g, lr, t, e):
@@ -402,6 +404,12 @@ def _refresh(g, t):
         g.t0 += g.step
 
 
+@with_hooks(*HOOKS)
+def _keep_up(g, t):
+    """Refresh though nothing has happened: engines that share a network then have the same reference time."""
+    _refresh(g, t)
+
+
 def _dense_teach(b, g, lr, t, e):
     learner = b.learner
     _refresh(learner, t)
@@ -453,18 +461,18 @@ _deliver = by_kind(dense=_dense_deliver, sparse=_sparse_deliver)
 
 def _one_potentials(b, g, t, e):
     f = math.exp((e.w0 - t) / b.tau)
-    x, v_inf, v = b.x, b.v_inf, g.v
+    x, v_inf, v = b.x[b.lo : b.hi], b.v_inf[b.lo : b.hi], g.v[b.lo : b.hi]
     for k in range(x.size):
         v[k] = HELD if x[k] < 0.5 * HELD else v_inf[k] + x[k] * f
 
 
 def _many_potentials(b, g, t, e):
-    for k in range(b.g1 - b.g0):
+    for k in range(b.lo, b.hi):
         g.v[k] = many_potential(b, k, t, e)
 
 
 def _closed_potentials(b, g, t, e):
-    for k in range(b.g1 - b.g0):
+    for k in range(b.lo, b.hi):
         g.v[k] = closed_potential(b, k, t)
 
 
@@ -787,6 +795,7 @@ def group(g, e, op, i, t):
         _learn_post(g, i, t, e)
     elif op == SETTLE:
         settle_all(g)
+        _keep_up(g, t)
     elif op == SIGNAL:
         _apply_signal(g, t, e)
     elif op == FINISH:
