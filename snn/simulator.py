@@ -365,8 +365,11 @@ class Simulator:
                 meter.update(stop - t_start)
                 if stop >= t_end:
                     break
-                if time.perf_counter() - looked > _STRETCH_SECONDS:
+                took = time.perf_counter() - looked
+                if took > _STRETCH_SECONDS:
                     stretch = max(stretch / 2.0, b.engine.h)
+                elif took < _STRETCH_SECONDS / 4.0:
+                    stretch *= 2.0
         if stop < t_end:
             duration = b.engine.now - t_start
         taker.flush(b)

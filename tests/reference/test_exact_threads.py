@@ -24,6 +24,7 @@ from snn import (
     one_to_one,
     uniform,
 )
+from snn import threads as sharing
 from snn.plugin import Model, Modes, Rule, param, state
 
 from .test_threads import everything_of
@@ -240,6 +241,26 @@ def test_presentations_between_runs_are_the_same_for_any_number_of_threads():
             assert shown.spikes["cells"] > 20
             seen.append({"outputs": shown.outputs.tobytes(), "ledger": str(shown.ledger.to_json())})
     assert seen[:4] == seen[4:]
+
+
+def test_how_many_threads_are_taken_and_why(monkeypatch):
+    def made(delay):
+        net = Network(1)
+        cells = net.population("cells", LIF(drive=1.1), 100)
+        net.connect(cells, cells, all_to_all(), weight=0.001, delay=delay)
+        sim = Simulator(net)
+        assert len(sim.built.parts) == sim.threads
+        return sim.threads, sim.threads_reason
+
+    monkeypatch.setattr(sharing.wire, "threads", lambda: 4)
+    monkeypatch.setattr(sharing.os, "sched_getaffinity", lambda process: range(4), raising=False)
+    assert made(1 * ms) == (1, "100 neurons and 10000 synapses are too few for two threads")
+    monkeypatch.setattr(sharing, "_WORTH_WINDOWS", 36)
+    assert made(1 * ms) == (3, "100 neurons and 10000 synapses on 4 cores")
+    few = "1.0 synapses for each source and delay are too few for two threads"
+    assert made(uniform(1 * ms, 2 * ms)) == (1, few)
+    monkeypatch.setattr(sharing.wire, "threads", lambda: 1)
+    assert made(1 * ms) == (1, "there is one core")
 
 
 def test_what_only_one_thread_can_do_is_refused_or_said():
