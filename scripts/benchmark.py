@@ -7,7 +7,7 @@ The reference networks (cuba, coba, brunel, microcircuit) run on the grid engine
 own. With ``--peers`` we and the others take turns (ours, peer, peer, ours, ...), `--rounds` times; run times are
 medians over rounds. The first round is cold for all: our cache and Brian2's project folder are empty, and the whole
 process of that round, from its start to the result, is the total. A ratio is peer / ours: above 1 we are faster.
-``--threads`` is for all of them.
+``--threads`` is for all of them, and for the exact engine's cases but `mnist-step` and `startup`.
 
 ``--plot FILE`` draws how run time grows with neurons, synapses and rate, for one and two threads.
 """
@@ -42,18 +42,20 @@ REFERENCE = {
 }
 # What a machine of this kind cannot hold: 68 bytes a synapse.
 TOO_LARGE = {("microcircuit-1.0", "brian2"): "about 20 GB"}
-CASES = (*OWN, *REFERENCE)
+# As lif-delta-1, with enough neurons for several threads.
+LARGE = {"lif-50000": 50_000}
+CASES = (*OWN, *LARGE, *REFERENCE)
 WARM_UP = 0.05
 # From here on a peer is slow enough for one round to say what there is to say (s).
 LONG = 20.0
 
 
 def recurrent(case: str) -> Any:
-    """10 000 neurons x 100 synapses at about 35 Hz."""
+    """10 000 neurons, or as many as the case says, x 100 synapses at about 35 Hz."""
     from models import LIF, LIFExp
     from snn import Network, from_arrays, ms, mV, uniform
 
-    n, k = 10_000, 100
+    n, k = LARGE.get(case, 10_000), 100
     rng = np.random.default_rng(1)
     source, target = np.repeat(np.arange(n), k), rng.integers(0, n, n * k)
     net = Network(1)
@@ -101,14 +103,14 @@ def peak_mb() -> float:
     return peak / (1024 * 1024 if sys.platform == "darwin" else 1024)
 
 
-def free_run(case: str, bio: float) -> dict[str, Any]:
+def free_run(case: str, bio: float, threads: int) -> dict[str, Any]:
     """Build, compile, and time three stretches of a network."""
     from snn import Simulator
     from snn.engine import rows
 
     began = time.perf_counter()
     net = plastic() if case == "stdp-dense" else recurrent(case)
-    sim = Simulator(net, record=[])
+    sim = Simulator(net, record=[], **threaded(threads))
     build_s = time.perf_counter() - began - sim.built.compile_s
 
     def events() -> int:
@@ -125,7 +127,7 @@ def free_run(case: str, bio: float) -> dict[str, Any]:
     return {
         "case": case,
         "engine": "exact",
-        "threads": 1,
+        "threads": threads,
         "neurons": sum(len(p) for p in net.populations.values()),
         "synapses": sum(p.n_synapses for p in sim.built.projections.values()),
         "bio_seconds": bio,
@@ -503,7 +505,7 @@ def one(case: str, threads: int) -> dict[str, Any]:
         return mnist_step()
     if case in REFERENCE:
         return grid_run(case, threads)
-    return free_run(case, 0.2 if case == "lif-delta-all" else 0.5)
+    return free_run(case, 0.2 if case == "lif-delta-all" or case in LARGE else 0.5, threads)
 
 
 def main() -> int:
@@ -516,7 +518,7 @@ def main() -> int:
         "--peers", nargs="+", choices=("brian2", "nest"), default=[], help="simulators to run beside us"
     )
     parser.add_argument("--rounds", type=int, default=3, help="processes for each reference network (default 3)")
-    parser.add_argument("--threads", type=int, default=1, help="threads of the reference networks (default 1)")
+    parser.add_argument("--threads", type=int, default=1, help="threads of every case that has them (default 1)")
     parser.add_argument("--json", type=Path, help="file for the rows")
     parser.add_argument("--plot", type=Path, help="file for a figure of how run time grows")
     parser.add_argument("--one", choices=CASES, help=argparse.SUPPRESS)
@@ -535,7 +537,8 @@ def main() -> int:
     found = []
     for case in cases:
         known = case in REFERENCE
-        made = compare(case, args.peers, args.rounds, args.threads) if known else [process([__file__, "--one", case])]
+        command = [__file__, "--one", case, "--threads", str(args.threads)]
+        made = compare(case, args.peers, args.rounds, args.threads) if known else [process(command)]
         r = made[0]
         if "failed" in r:
             raise SystemExit(f"{case}: {r['failed']}")

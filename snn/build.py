@@ -18,7 +18,8 @@ from .current import Switch, current_structs, driven
 from .engine import cells, currents, ring, rows, stepped
 from .engine.beside import compile_beside
 from .engine.exact import advance
-from .engine.grid import APART, advance_grid
+from .engine.exchange import APART
+from .engine.grid import advance_grid
 from .engine.jit import bind
 from .engine.struct import Links, Struct, signature, table
 from .engine.types import Fields, View, seen_by
@@ -243,9 +244,9 @@ class Built:
             struct.refresh()
 
     def settle(self) -> None:
-        """Bring every weight up to date, and the counters of all engines to the first one's."""
+        """Bring every weight and the reference times of traces up to date, and all counters to the first engine's."""
         for part in self.parts:
-            part.links[1].every(rows.SETTLE)
+            part.links[1].every(rows.SETTLE, 0, part.engine.now)
         for part in self.parts[1:]:
             for k, (g, mine) in enumerate(zip(self.groups, part.groups, strict=True)):
                 # Each has counted every row, but only its own synapses.
@@ -292,10 +293,8 @@ def _block(
 ) -> Struct:
     model, n = population.model, len(population)
     names = sorted(model.states("cell"), key=lambda s: s != getattr(model, "potential", None))
-    span = {"g0": g0, "g1": g0 + n}
+    span = {"g0": g0, "g1": g0 + n, "lo": 0, "hi": n}
     own = {"fields": _fields(names), "states": states}
-    if grid is not None:
-        span |= {"lo": 0, "hi": n}
     if isinstance(model, GivenSpikes):
         return Struct(kind=cells.GIVEN if grid is None else stepped.GRID_GIVEN, **span, **own)
     if isinstance(model, Source):
@@ -431,7 +430,7 @@ def _queues(capacity: int) -> dict[str, np.ndarray]:
         "free": np.arange(capacity, dtype=np.int32),
         "cur_t": times(capacity), "cur_r": ids(capacity), "side_t": times(capacity), "side_r": ids(capacity),
         "src_t": times(capacity), "src_i": ids(capacity), "tmp_t": times(capacity), "tmp_i": ids(capacity),
-        "pending_r": ids(capacity), "due": ids(capacity), "sending": ids(capacity),
+        "pending_r": ids(capacity), "due": ids(capacity), "sending": ids(capacity), "sending_t": times(capacity),
         "buckets": np.zeros(capacity + 2, np.int64),
     }  # fmt: skip
 
@@ -566,7 +565,7 @@ def build(
     # overflow, or pass for the mark of a refractory cell.
     shortest = min((tau for block in blocks for tau in mode_taus(block)), default=math.inf)
     if grid is None:
-        window = min(window, 20.0 * shortest)
+        window = _few_digits(min(window, 20.0 * shortest))
     slots = float(row_delay.max(initial=0.0)) / (window if grid is None else 1.0)
     bins = 1 << (math.ceil(slots) + 1).bit_length()
     if grid is not None:
@@ -576,7 +575,7 @@ def build(
     # No more neurons fire in a tick than these: sources may fire twice, given spikes as often as they are given.
     room, most_given = 2 * total + 1024, int(np.unique(given_t, return_counts=True)[1].max(initial=0))
     n_rec = max(_LEAST_RECORDED, 4 * total + 2048) + most_given
-    spikes = np.zeros((1, n_rec), np.int32)
+    times, spikes = np.zeros((1, n_rec)), np.zeros((1, n_rec), np.int32)
     branches = np.bincount(gid, minlength=total) if gid.size else np.zeros(total, int)
     plastic = [
         [built.group for built in projections.values() if built.projection.target is p and _learns(built.rule)]
@@ -612,7 +611,8 @@ def build(
         rel_t=np.zeros(total + 1), rel_i=np.zeros(total + 1, np.int32),
         rest_t=np.zeros(total + 1), rest_i=np.zeros(total + 1, np.int32),
         tick=0, sent=0, bad=-1, n_fired=0, room=room, fired=np.zeros(room + most_given, np.int32),
-        part=0, n_parts=1, ahead=0, spikes=spikes, rec_i=spikes[0], rec_t=np.zeros(n_rec),
+        part=0, n_parts=1, ahead=0, times=times, spikes=spikes, rec_t=times[0], rec_i=spikes[0], n_sending=0,
+        known=np.array([grid is None and isinstance(m, Source) for m in models.values()], np.uint8),
         ends=np.zeros((1, 8), np.int64), published=np.zeros(APART, np.int64), merging=np.zeros(1, np.int64),
         due_ptr=np.zeros(len(groups) + 1, np.int64), due_end=0,
         **_queues(capacity),
@@ -623,10 +623,21 @@ def build(
     switch = None
     if injected and not grid:
         into = dict.fromkeys(i.population.name for i in network.currents)
-        switch = Switch(network, engine, [(models[name], by_name[name]) for name in into], injected)
+        switch = Switch(network, {names.index(name): models[name] for name in into}, injected)
+        switch.follow([(engine, blocks)])
     compile_s = time.perf_counter() - began
     drizzled = {projections[p.name].group for p in drizzles.values()}
     return Built(network, grid, [part], offset, projections, drizzled, [] if grid else injected, switch, compile_s)
+
+
+def _few_digits(window: float) -> float:
+    """The longest window of 20 binary digits that is not longer.
+
+    Times at which windows begin are then not rounded, and where no delay is shorter than a window, no spike arrives in
+    the one that it was fired in because its arrival was.
+    """
+    digits, exponent = math.frexp(window)
+    return math.ldexp(math.floor(math.ldexp(digits, 20)), exponent - 20)
 
 
 def _learns(rule: Rule) -> bool:

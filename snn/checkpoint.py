@@ -29,7 +29,8 @@ _FIXED = {
     "block_of", "block_g0", "group_r1", "plastic_ptr", "plastic", "ring_ptr", "ring_groups", "row_delay",
     "out_ptr", "out_r0", "out_r1", "given_t", "given_i", "block_kernels", "blocks", "group_kernels", "groups",
     "ptr", "tgt", "ticks", "watch_row", "watch_cell", "watching", "part", "n_parts", "first", "lo", "hi",
-    "sent", "ahead", "spikes", "ends", "published", "merging", "rec_t", "rec_i", "n_rec",
+    "sent", "ahead", "spikes", "times", "ends", "published", "merging", "rec_t", "rec_i", "n_rec", "n_sending",
+    "known",
 }  # fmt: skip
 
 
@@ -136,8 +137,7 @@ def restore(sim: Simulator, path: Any) -> None:
             group = sim.built.groups[built.group]
             built.weight, built.w_kind = group.w, group.w_kind
             sim.built.put_weights(built)
-    if sim.grid is not None:
-        share(sim.built, sim.threads)
+    share(sim.built, sim.threads)
     sim.built.refresh()
 
 

@@ -65,25 +65,27 @@ class Switch:
     Parameters
     ----------
     network : Network
-    engine : Struct
-    driven : list of (model, block)
-        The populations with currents.
+    models : dict of int to Model
+        Those of the populations with currents, by the number of the population's block.
     structs : list of Struct
         The currents.
     """
 
     network: Network
-    engine: Struct
-    driven: list[tuple[Any, Struct]]
+    models: dict[int, Any]
     structs: list[Struct]
-    _links: tuple[Links, Links] = field(init=False)
+    _engine: Struct = field(init=False)
+    _currents: Links = field(init=False)
+    _cells: list[Links] = field(init=False)
 
-    def __post_init__(self) -> None:
-        blocks = [block for _, block in self.driven]
-        self._links = (
-            Links([currents.current_block] * len(self.structs), self.structs, self.engine),
-            Links([currents.CHANGED[block.kind.name] for block in blocks], blocks, self.engine),
-        )
+    def follow(self, parts: list[tuple[Struct, list[Struct]]]) -> None:
+        """Change the drive of these engines with their blocks, which share all arrays of neurons."""
+        self._engine = parts[0][0]
+        self._currents = Links([currents.current_block] * len(self.structs), self.structs, self._engine)
+        self._cells = []
+        for engine, blocks in parts:
+            mine = [blocks[k] for k in self.models]
+            self._cells.append(Links([currents.CHANGED[b.kind.name] for b in mine], mine, engine))
 
     def next_change(self, t: float) -> float:
         """Time (s) of the first change after t."""
@@ -92,21 +94,24 @@ class Switch:
 
     def start(self) -> None:
         """Set the drive that holds from time 0 on."""
-        self._links[0].every(cells.RESET)
+        self._currents.every(cells.RESET)
         self.change(0.0)
 
     def change(self, t: float) -> None:
-        """Set the drive that holds from time t on, the engine's present."""
-        self._links[1].every(currents.BEFORE, 0, t)
-        self._links[0].every(currents.INJECT, 0, t)
-        for model, block in self.driven:
-            if block.kind is not cells.CLOSED:
-                _shift(block, model.modes(), t - self.engine.w0)
-        self._links[1].every(currents.AFTER, 0, t)
+        """Set the drive that holds from time t on, the engines' present."""
+        for links in self._cells:
+            links.every(currents.BEFORE, 0, t)
+        self._currents.every(currents.INJECT, 0, t)
+        for model, *blocks in zip(self.models.values(), *(links.alive for links in self._cells), strict=True):
+            if blocks[0].kind is not cells.CLOSED:
+                _shift(blocks, model.modes(), t - self._engine.w0)
+        for links in self._cells:
+            links.every(currents.AFTER, 0, t)
 
 
-def _shift(block: Struct, modes: Any, since: float) -> None:
+def _shift(parts: list[Struct], modes: Any, since: float) -> None:
     """Move where the modes of a block relax to; potentials stay. `since` is the time (s) since the window's start."""
+    block = parts[0]
     one = block.kind is cells.ONE
     x, tau = (block.x, block.tau) if one else (block.x[:, 0], float(block.taus[0]))
     moved = block.v_inf - modes.v_inf
@@ -115,7 +120,9 @@ def _shift(block: Struct, modes: Any, since: float) -> None:
     block.v_inf[:] = modes.v_inf
     block.gap[:] = modes.v_thresh - modes.v_inf
     if one:
-        block.uniform = bool(np.all(block.gap == block.gap[0]))
+        uniform = bool(np.all(block.gap == block.gap[0]))
+        for part in parts:
+            part.uniform = uniform
 
 
 __all__ = ["Switch", "current_structs", "driven"]

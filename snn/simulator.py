@@ -120,7 +120,8 @@ class Simulator:
     ties : {"pre_first", "post_first"}
         Which comes first for plasticity when a spike arrives at the instant at which its target fires.
     window : float, s, optional
-        Length of the engine's windows; the default suits the delays. It changes no result beyond rounding.
+        Length of the engine's windows, rounded down to 20 binary digits; the default suits the delays. It changes no
+        result beyond rounding.
     engine : {"auto", "exact", "grid"}
         "exact": continuous time, for models with a closed form. "grid": time steps, for any model. "auto" picks exact
         where every model allows it; `engine` and `engine_reason` of the simulator say what was picked and why.
@@ -129,8 +130,10 @@ class Simulator:
     round_delays : bool
         Whether delays and refractory times that are no multiples of dt may be rounded to the nearest.
     threads : int or "auto"
-        Threads of the grid engine; results are the same to the last bit for any number. "auto" takes one where more
-        would not be faster; `threads` and `threads_reason` of the simulator say how many were taken and why.
+        Threads of `run`; results are the same to the last bit for any number. "auto" takes one where more would not be
+        faster; `threads` and `threads_reason` of the simulator say how many were taken and why. In continuous time no
+        delay may be shorter than a window for that, and no recorder may wait for single events. `present` has threads
+        of its own.
     max_memory : float, bytes, optional
         A network that needs more is refused before anything is allocated. The default is what the machine, or the
         control group, has available; ``inf`` refuses nothing.
@@ -166,7 +169,7 @@ class Simulator:
                 raise ParameterError(f"Simulator.window is {window}; give a positive time in seconds.")
         self.network, self.ties, self.window = network, ties, window
         self.engine, self.engine_reason = choose_engine(network, engine, dt)
-        check_threads(threads, self.engine)
+        check_threads(threads)
         self.grid = None
         if self.engine == "grid":
             dt = 0.1e-3 if dt is None else dt
@@ -188,10 +191,9 @@ class Simulator:
                 )
         check_memory(network, max_memory, on_grid=self.grid is not None)
         self.built = self._build()
-        self.threads, self.threads_reason = choose_threads(self.built, threads)
-        if self.grid is not None:
-            share(self.built, self.threads)
+        self.threads, self.threads_reason = choose_threads(self.built, threads, self.requests)
         start(self.built)
+        share(self.built, self.threads)
         self.presented = 0
         # Time of the engine's clock 0, and whether the engine is still in its last presentation.
         self._offset, self._stale = 0.0, False
@@ -383,10 +385,7 @@ class Simulator:
     def _advance(self, stop: float, taker: _Taker) -> None:
         b = self.built
         while True:
-            if b.grid is not None:
-                reasons = advance(b, math.floor(stop / b.grid.dt + 1e-6), float(stop))
-            else:
-                reasons = [b.call(exact.advance, b.engine, 0, 0, float(stop))]
+            reasons = advance(b, float(stop))
             if all(why == exact.DONE for why in reasons):
                 return
             if stepping.BROKEN in reasons:
@@ -412,20 +411,26 @@ class Simulator:
             f"({self.built.grid.dt if self.built.grid else 0:g} s) may be too long for the model: try a shorter dt."
         )
 
-    def _renew(self) -> None:
-        """Start afresh after presentations: everything as declared but weights, synapse states and rules."""
-        old, self.built = self.built, self._build()
-        for name, p in self.built.projections.items():
-            own, learned = self.built.groups[p.group], old.groups[old.projections[name].group]
+    def _anew(self) -> Built:
+        """The network as declared, for one engine, but for weights, synapse states and rules."""
+        old, new = self.built, self._build()
+        for name, p in new.projections.items():
+            own, learned = new.groups[p.group], old.groups[old.projections[name].group]
             p.weight, p.w_kind = old.projections[name].weight, old.projections[name].w_kind
             own.w, own.w_kind, own.syn = learned.w, learned.w_kind, learned.syn
             for parameter, value in old.projections[name].rule.params().items():
                 setattr(p.rule, parameter, value)
-        self.built.pathways = old.pathways
+        new.pathways, new.pool = old.pathways, old.pool
+        return new
+
+    def _renew(self) -> None:
+        """Start afresh after presentations."""
+        self.built = self._anew()
         e = self.built.engine
         e.given_shift = self._offset
         e.i_given = int(np.searchsorted(e.given_t, self._offset))
         start(self.built)
+        share(self.built, self.threads)
         self._stale = False
 
     def checkpoint(self, path: Any, overwrite: bool = False) -> None:
@@ -651,6 +656,9 @@ class Simulator:
 
         self.built.settle()
         self._offset, self._stale = self.t, True
+        if len(self.built.parts) > 1:
+            # Every presentation starts afresh, on one engine.
+            self.built = self._anew()
         with meters.progress(n, "presenting", progress) as meter:
             if parts == 1:
                 work(self.built, 0, n, meter)

@@ -1,14 +1,17 @@
-"""Threads for the grid engine: a network shared by several engines, each with a part of the neurons of every block.
+"""Threads: a network shared by several engines, each with a part of the neurons of every block.
 
-See :mod:`snn.engine.grid` for what they tell each other. Engines share all arrays of neurons and synapses, which are as
-they are for one engine: each writes only to its own part of them. What is an engine's own: its queue of spikes, its
-list of cells that are held, traces of plastic synapses (those of sources are in each engine, and alike), counters.
+See :mod:`snn.engine.exchange` for what they tell each other. Engines share all arrays of neurons and synapses, which
+are as they are for one engine: each writes only to its own part of them. What is an engine's own: its queues of spikes,
+of cells that are held and of crossings, traces of plastic synapses (those of sources are in each engine, and alike),
+counters; in continuous time also sources, which are alike.
 """
 
 from __future__ import annotations
 
+import math
 import os
 import time
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from threading import Event
 from typing import Any
@@ -17,35 +20,48 @@ import numpy as np
 
 from . import wire
 from .build import QUEUES, Built, Part
-from .engine import stepped
+from .engine import exact, stepped
 from .engine.beside import cores
 from .engine.currents import CURRENT
 from .engine.exact import DONE
-from .engine.grid import APART, WAIT, advance_grid
+from .engine.exchange import APART, WAIT
+from .engine.grid import advance_grid
 from .engine.jit import entry
 from .engine.ring import RING
+from .engine.shared import advance_shared
 from .engine.struct import Struct
 from .errors import ParameterError
 from .layout import BuiltProjection
 from .plugin import Model
 
-_WORTH, _WORTH_APART = 25_000, 12_500
-"""Work for each thread from which two are faster than one, where engines meet in every tick or two, and where they meet
-less often: neurons, and thousands of synapses, which at 10 Hz and 0.1 ms have about one event in a tick."""
+_WORTH, _WORTH_APART, _WORTH_WINDOWS = 25_000, 12_500, 10_000
+"""Work for each thread from which two are faster than one, where engines meet in every tick or two, where they meet
+less often, and in windows of continuous time: neurons, and thousands of synapses, which at 10 Hz and 0.1 ms have about
+one event in a tick."""
+_WORTH_ROW = 8
+"""Synapses of a row for each thread, in continuous time: every engine serves every row, and what a row costs beside its
+synapses is not shared (measured, CPU time of one engine of two: 5 % less with rows of one synapse, 26 to 32 % with 6 to
+12, 40 % with 100)."""
 _FARTHEST = 60
-"""Most ticks that an engine may be ahead of another; more would gain nothing, and spikes are kept as long."""
+"""Most ticks or windows that an engine may be ahead of another: more gains nothing, and spikes are kept so long."""
 _LINE = 64
 # What engines that share a network have each for themselves.
 _OWN_ROWS = (
     "pre", "post", "log_t", "log_j", "log_prev", "log_g", "log_post", "last", "cursor", "active", "active_rows", "v",
     "count",
 )  # fmt: skip
-_OWN_BLOCKS = {"grid": ("held", "fired", "saved"), "drizzle": ("drawn",)}
-_OWN_ENGINE = (*QUEUES, "bin_head", "bin_tail", "fired", "due_ptr", "rec_t")
+_OWN_BLOCKS = {
+    "grid": ("held", "fired", "saved"), "drizzle": ("drawn",), "source": ("states", "next_t", "last_t", "fired"),
+    "three": ("f", "d", "add"), "many": ("f", "d", "add"),
+}  # fmt: skip
+_OWN_ENGINE = (
+    *QUEUES, "bin_head", "bin_tail", "fired", "due_ptr", "cross_t", "cross_i", "cross_at", "open_t", "open_i",
+    "open_tmp_t", "open_tmp_i", "open_buckets", "rel_t", "rel_i", "rest_t", "rest_i",
+)  # fmt: skip
 
 
-def check_threads(threads: Any, engine: str) -> None:
-    """Refuse anything but "auto" and whole numbers above 0, and several threads on the exact engine.
+def check_threads(threads: Any) -> None:
+    """Refuse anything but "auto" and whole numbers above 0.
 
     Raises
     ------
@@ -55,27 +71,56 @@ def check_threads(threads: Any, engine: str) -> None:
         return
     if isinstance(threads, bool) or not isinstance(threads, (int, np.integer)) or threads < 1:
         raise ParameterError(f"Simulator.threads is {threads!r}; give a whole number, 1 or more, or 'auto'.")
-    if engine == "exact" and threads > 1:
-        raise ParameterError(
-            f"Simulator.threads is {threads}, but the exact engine runs on one. Give threads=1 or engine='grid'."
-        )
 
 
-def choose_threads(built: Built, threads: int | str) -> tuple[int, str]:
-    """How many threads run a network, and why."""
+def choose_threads(built: Built, threads: int | str, requests: Sequence[Any]) -> tuple[int, str]:
+    """How many threads run a network whose recorders are `requests`, and why.
+
+    Raises
+    ------
+    ParameterError
+        If more than one are asked for and only one can run it.
+    """
+    why_one, remedy = (None, "") if built.grid is not None else _why_one(built, requests)
     if not isinstance(threads, str):
+        if threads > 1 and why_one is not None:
+            raise ParameterError(f"Simulator.threads is {threads}, but {why_one}. Give threads=1, {remedy}.")
         return int(threads), "asked for"
-    if built.grid is None:
-        return 1, "the exact engine runs on one thread"
+    if why_one is not None:
+        return 1, why_one
     most = min(cores(), wire.threads())
     if most == 1:
         return 1, "there is one core"
     neurons = sum(len(p) for p in built.network.populations.values() if isinstance(p.model, Model))
     synapses = sum(p.n_synapses for p in built.projections.values())
-    worth = _WORTH if _shortest(built) <= 1 else _WORTH_APART
+    worth = _WORTH_WINDOWS if built.grid is None else _WORTH if _ahead(built) <= 1 else _WORTH_APART
     n = min(most, int((neurons + synapses / 1000) // worth))
     size = f"{neurons} neurons and {synapses} synapses"
-    return (1, f"{size} are too few for two threads") if n < 2 else (n, f"{size} on {most} cores")
+    if n < 2:
+        return 1, f"{size} are too few for two threads"
+    if built.grid is None:
+        per_row = synapses / max(1, built.engine.row_delay.size)
+        n = min(n, int(per_row // _WORTH_ROW))
+        if n < 2:
+            return 1, f"{per_row:.1f} synapses for each source and delay are too few for two threads"
+    return n, f"{size} on {most} cores"
+
+
+def _why_one(built: Built, requests: Sequence[Any]) -> tuple[str | None, str]:
+    """Why the exact engine can run a network on one thread only, and what else could be done about it; None if not."""
+    for request in requests:
+        if getattr(request, "on_events", False) or getattr(request, "on_change", False):
+            return f"{request!r} waits for single events, which are served one at a time on one thread", "or every=..."
+    h = built.engine.h
+    for name, g in zip(built.projections, built.groups, strict=True):
+        shortest = built.engine.row_delay[g.r0 : g.r1].min(initial=math.inf)
+        if shortest < h:
+            return (
+                f"a delay of projection {name!r}, {shortest:g} s, is shorter than the engine's windows of {h:g} s, at "
+                "whose ends threads exchange spikes",
+                f"window={shortest:g} or less, or engine='grid'" if shortest > 0 else "longer delays, or engine='grid'",
+            )
+    return None, ""
 
 
 # ------------------------------------------------------------------------------------------------------- sharing
@@ -153,25 +198,28 @@ def _another(built: Built) -> Part:
     return Part.of(whole.engine.twin(**_copies(whole.engine, _OWN_ENGINE)), blocks, groups)
 
 
-def _shortest(built: Built) -> float:
-    """The shortest delay in ticks."""
-    found = [float(_FARTHEST)]
+def _ahead(built: Built) -> int:
+    """The shortest delay in ticks, or in windows, rounded down."""
+    unit, found = 1.0 if built.grid is not None else built.engine.h, _FARTHEST
     for p, g in zip(built.projections.values(), built.groups, strict=True):
         if p.ticks is not None:
-            found.append(p.ticks.min())
+            found = min(found, int(p.ticks.min()))
         elif p.group not in built.drizzled and g.r1 > g.r0:
-            found.append(built.engine.row_delay[g.r0 : g.r1].min())
-    return min(found)
+            shortest = float(built.engine.row_delay[g.r0 : g.r1].min())
+            n = int(min(_FARTHEST, shortest / unit))
+            found = min(found, n - 1 if n * unit > shortest else n)
+    return found
 
 
 def share(built: Built, n_parts: int) -> None:
-    """Let as many engines share a network; the first one has all of it, as it was built or restored."""
+    """Let as many engines share a network; the first one has all of it, as it was started or restored."""
     whole = built.parts[0]
     tick, n_rec = whole.engine.tick, whole.engine.rec_t.size
-    ahead = int(_shortest(built)) if n_parts > 1 else 0
+    ahead = _ahead(built) if n_parts > 1 else 0
     common = {
         "n_parts": n_parts,
         "ahead": ahead,
+        "times": np.zeros((n_parts, n_rec)),
         "spikes": np.zeros((n_parts, n_rec), np.int32),
         "ends": np.zeros((n_parts, 1 << (2 * ahead + 3).bit_length()), np.int64),
         "published": np.full(n_parts * APART, tick),
@@ -183,23 +231,63 @@ def share(built: Built, n_parts: int) -> None:
     ptr = [_parted(p, c) for p, c in zip(built.projections.values(), of_target, strict=True)]
     held = [b.held[: b.n_held].copy() if b.kind is stepped.GRID else None for b in whole.blocks]
     built.parts = [whole, *(_another(built) for _ in range(1, n_parts))]
+    if built.switch is not None:
+        built.switch.follow([(part.engine, part.blocks) for part in built.parts])
+    owner = np.concatenate([np.repeat(np.arange(n_parts), np.diff(c)) for c in cuts])
+    waiting = {name: _waiting(whole.engine, name) for name in _WAITING}
     for k, part in enumerate(built.parts):
         e = part.engine
+        if n_parts > 1 and built.grid is None:
+            for name, (times, ids) in waiting.items():
+                for member, value in _queue(e, name, times[owner[ids] == k], ids[owner[ids] == k]).items():
+                    setattr(e, member, value)
         for name, value in common.items():
             setattr(e, name, value)
-        e.part, e.rec_i, e.merging = k, e.spikes[k], np.zeros(n_parts, np.int64)
+        e.part, e.rec_t, e.rec_i, e.merging = k, e.times[k], e.spikes[k], np.zeros(n_parts, np.int64)
         for b, cut, mine in zip(part.blocks, cuts, held, strict=False):
             b.lo, b.hi = int(cut[k]), int(cut[k + 1])
             if mine is not None:
                 mine = mine[(mine >= b.lo) & (mine < b.hi)]
                 b.held[: mine.size], b.n_held = mine, mine.size
         driven = [b for b in part.blocks if b.kind is CURRENT]
-        for b, injection in zip(driven, built.network.currents, strict=True):
+        for b, injection in zip(driven, built.network.currents, strict=built.grid is not None):
             b.lo, b.hi = map(int, by_name[injection.population.name][k : k + 2])
         for g, cut, begins in zip(part.groups, of_target, ptr, strict=True):
             g.ptr, g.part, g.n_parts = begins, k, n_parts
             if g.kind is not RING:
                 g.first = int(cut[k])
+
+
+# Neurons of which an engine knows when something will become of them: (times, ids, number of the first, how many).
+_WAITING = {
+    "cross": ("cross_t", "cross_i", None, "n_cross"),
+    "open": ("open_t", "open_i", "i_open", "n_open"),
+    "release": ("rel_t", "rel_i", None, "n_release"),
+    "rest": ("rest_t", "rest_i", "i_rest", "n_rest"),
+}
+
+
+def _waiting(e: Struct, name: str) -> tuple[np.ndarray, np.ndarray]:
+    """Times and neurons of one of an engine's queues, in order."""
+    of_times, of_ids, first, n = _WAITING[name]
+    times, ids, begin, n = getattr(e, of_times), getattr(e, of_ids), getattr(e, first) if first else 0, getattr(e, n)
+    # Of those that the window began with, `n_open` is the end and not the number.
+    at = np.arange(begin, n) if name == "open" else np.arange(begin, begin + n) % times.size
+    at = at[np.lexsort((ids[at], times[at]))]
+    return times[at], ids[at]
+
+
+def _queue(e: Struct, name: str, times: np.ndarray, ids: np.ndarray) -> dict[str, Any]:
+    """Members of an engine whose queue holds these, which are in order: that is a heap as well."""
+    of_times, of_ids, first, n = _WAITING[name]
+    found: dict[str, Any] = {of_times: np.zeros_like(getattr(e, of_times)), of_ids: np.zeros_like(getattr(e, of_ids))}
+    found[of_times][: times.size], found[of_ids][: ids.size], found[n] = times, ids, times.size
+    if first:
+        found[first] = 0
+    if name == "cross":
+        found["cross_at"] = np.full_like(e.cross_at, -1)
+        found["cross_at"][ids] = np.arange(ids.size)
+    return found
 
 
 def merged(built: Built) -> dict[Struct, dict[str, Any]]:
@@ -214,6 +302,13 @@ def merged(built: Built) -> dict[Struct, dict[str, Any]]:
             n_held = sum(map(len, lists))
             held[:n_held] = np.concatenate(lists)
             found[b] = {"held": held, "n_held": n_held}
+    if built.grid is None:
+        e = built.engine
+        found[e] = {}
+        for name in _WAITING:
+            times, ids = map(np.concatenate, zip(*(_waiting(part.engine, name) for part in built.parts), strict=True))
+            order = np.lexsort((ids, times))
+            found[e] |= _queue(e, name, times[order], ids[order])
     for k, (p, g) in enumerate(zip(built.projections.values(), built.groups, strict=True)):
         if g.kind is not RING:
             at = list(built.network.populations).index(p.end[0])
@@ -229,9 +324,12 @@ def merged(built: Built) -> dict[Struct, dict[str, Any]]:
 # ------------------------------------------------------------------------------------------------------- running
 
 
-def advance(built: Built, last: int, stop: float) -> list[float]:
-    """Let every engine run until tick `last`, or until one of them needs something; why each of them has returned."""
-    run = built.bound(advance_grid, built.engine, 0, last, stop)
+def advance(built: Built, stop: float) -> list[float]:
+    """Let every engine run until `stop` (s), or until one of them needs something; why each of them has returned."""
+    last = 0 if built.grid is None else math.floor(stop / built.grid.dt + 1e-6)
+    alone = advance_grid if built.grid is not None else exact.advance
+    together = advance_grid if built.grid is not None else advance_shared
+    run = built.bound(alone if len(built.parts) == 1 else together, built.engine, 0, last, stop)
     if len(built.parts) == 1:
         return [run(built.engine, built.engine, 0, last, stop)]
     enough = Event()
@@ -267,10 +365,10 @@ def _let_others() -> None:
 def take_spikes(built: Built) -> tuple[np.ndarray, np.ndarray]:
     """Times (s) and neurons of the spikes recorded so far, taken out; but for those that an engine has yet to send."""
     engines = [part.engine for part in built.parts]
-    sent = min(e.sent for e in engines)
+    exchange, sent = built.grid is not None or len(engines) > 1, min(e.sent for e in engines)
     times, ids = [], []
     for e in engines:
-        n = int(e.ends[e.part, (sent - 1) & (e.ends.shape[1] - 1)]) if built.grid is not None else e.n_rec
+        n = int(e.ends[e.part, (sent - 1) & (e.ends.shape[1] - 1)]) if exchange else e.n_rec
         times.append(e.rec_t[:n].copy())
         ids.append(e.rec_i[:n].copy())
         left = e.n_rec - n
@@ -285,8 +383,9 @@ def take_spikes(built: Built) -> tuple[np.ndarray, np.ndarray]:
 
 def _more_room(engines: list[Struct]) -> None:
     """Double the room for spikes that are yet to be sent."""
-    spikes = np.zeros((len(engines), 2 * engines[0].rec_t.size), np.int32)
+    n_rec = engines[0].rec_t.size
+    times, spikes = np.zeros((len(engines), 2 * n_rec)), np.zeros((len(engines), 2 * n_rec), np.int32)
     for k, e in enumerate(engines):
-        spikes[k, : e.rec_i.size] = e.rec_i
+        times[k, :n_rec], spikes[k, :n_rec] = e.rec_t, e.rec_i
     for k, e in enumerate(engines):
-        e.spikes, e.rec_i, e.rec_t = spikes, spikes[k], np.append(e.rec_t, np.zeros_like(e.rec_t))
+        e.times, e.spikes, e.rec_t, e.rec_i = times, spikes, times[k], spikes[k]

@@ -1,5 +1,7 @@
 """Neurons inside the exact engine: five kinds of blocks that share one set of operations.
 
+Where several engines share a network, each has neurons `lo` to `hi` of every block; sources are drawn by all of them.
+
 Inside a window that starts at w0 a linear mode is kept as its value projected back to w0, x exp((t - w0) / tau): it
 does not change between arrivals, an arrival is an add, and "reaches threshold before the window ends" is a compare. A
 refractory neuron holds HELD, which adds leave unchanged.
@@ -137,8 +139,8 @@ def one_crossing(b, j, now, e):
 
 @kernel
 def _one_open(b, e):
-    x, gap = b.x, b.gap
-    next_t = e.next_t[b.g0 : b.g1]
+    x, gap = b.x[b.lo : b.hi], b.gap[b.lo : b.hi]
+    next_t = e.next_t[b.g0 + b.lo : b.g0 + b.hi]
     end = math.exp((e.w1 - e.w0) / b.tau)
     b.end = end
     decay = math.exp((e.last_w0 - e.w0) / b.tau)
@@ -152,7 +154,7 @@ def _one_open(b, e):
         return
     for j in range(x.size):
         if x[j] >= gap[j] * (end if gap[j] < 0.0 else 1.0):
-            foresee(e, b.g0 + j, one_crossing(b, j, e.w0, e))
+            foresee(e, b.g0 + b.lo + j, one_crossing(b, b.lo + j, e.w0, e))
 
 
 @kernel
@@ -264,7 +266,7 @@ def _many_confirm(b, j, t, e):
 
 @kernel
 def _many_open(b, e):
-    x = b.x
+    x = b.x[b.lo : b.hi]
     for k in range(n_modes(b)):
         decay = math.exp((e.last_w0 - e.w0) * b.rates[k])
         for j in range(x.shape[0]):
@@ -274,7 +276,7 @@ def _many_open(b, e):
     project(b, e.w0, e)
     for j in range(x.shape[0]):
         x[j, n_modes(b)] = -1.0
-        foresee(e, b.g0 + j, bound(b, j, e.w0, e))
+        foresee(e, b.g0 + b.lo + j, bound(b, b.lo + j, e.w0, e))
 
 
 @kernel
@@ -402,7 +404,7 @@ def closed_block(b, e, op, j, t):
         b.held[j] = 0.0
         predict(e, b.g0 + j, closed_crossing(b, j, t, e))
     elif op == OPEN:
-        for k in range(b.g1 - b.g0):
+        for k in range(b.lo, b.hi):
             foresee(e, b.g0 + k, closed_crossing(b, k, e.w0, e))
     elif op == POTENTIAL:
         return closed_potential(b, j, t)

@@ -49,7 +49,7 @@ def current_block(b, e, op, j, t):
 def one_changed(b, e, op, j, t):
     """Predict crossings of a block with one mode, whose drive has changed at time t."""
     if op == AFTER:
-        for k in range(b.g1 - b.g0):
+        for k in range(b.lo, b.hi):
             predict(e, b.g0 + k, one_crossing(b, k, t, e))
     return 0.0
 
@@ -59,7 +59,7 @@ def many_changed(b, e, op, j, t):
     """The same for several modes; crossings that have been confirmed are void."""
     if op == AFTER:
         project(b, t, e)
-        for k in range(b.g1 - b.g0):
+        for k in range(b.lo, b.hi):
             b.x[k, n_modes(b)] = -1.0
             predict(e, b.g0 + k, bound(b, k, t, e))
     return 0.0
@@ -68,7 +68,7 @@ def many_changed(b, e, op, j, t):
 @entry
 def closed_changed(b, e, op, j, t):
     """The same for any closed form, whose cells are first brought to time t under the drive that they have had."""
-    for k in range(b.g1 - b.g0):
+    for k in range(b.lo, b.hi):
         if op == BEFORE:
             catch_up(b, k, t)
         else:

@@ -3,6 +3,8 @@
 At one instant: releases from refractoriness, source spikes, arrivals (by projection, source, synapse), then threshold
 crossings (by neuron), each followed by its emission and its post-spike plasticity.
 
+Several engines can share a network (see :mod:`snn.engine.shared`); this driver is for one that is alone.
+
 The driver knows blocks and groups only by their numbers; what they do is in kernels of their own, called by address.
 """
 
@@ -90,7 +92,7 @@ def learn_post(e, gid, t):
 
 
 @kernel
-def _open_window(e):
+def open_window(e):
     """Begin the next window, or go on beginning it, with its arrivals and source spikes; False if queues are full."""
     if e.phase == NEXT:
         e.last_w0 = e.w0
@@ -181,6 +183,110 @@ def _record(e, gid, t):
     e.n_rec += 1
 
 
+@kernel
+def serve(e, until):
+    """Serve every event of the present window before `until`; returns why that could not be done."""
+    alone = e.post_first == 0 and e.watching == 0
+    while True:
+        k = e.i_cur
+        t_arr = e.cur_t[k] if k < e.n_cur else NEVER
+        t_side = e.side_t[0] if e.n_side > 0 else NEVER
+        t_rel = e.rel_t[0] if e.n_release > 0 else NEVER
+        if e.n_rest > 0:
+            t_rel = min(t_rel, e.rest_t[e.i_rest])
+        t_src = e.src_t[e.i_src] if e.i_src < e.n_src else NEVER
+        t_cross = e.cross_t[0] if e.n_cross > 0 else NEVER
+        t_open = e.open_t[e.i_open] if e.i_open < e.n_open else NEVER
+        opened = t_open < t_cross or (t_open == t_cross and t_open < NEVER and e.open_i[e.i_open] < e.cross_i[0])
+        if opened:
+            t_cross = t_open
+        from_side = t_side < t_arr or (t_side == t_arr and t_side < NEVER and e.side_r[0] < e.cur_r[k])
+        if from_side:
+            t_arr = t_side
+        t = min(min(t_arr, t_cross), min(t_rel, t_src))
+        if e.n_pending > 0 and t > e.pending_t:
+            # Plasticity of arrivals that waited for the post spikes of their instant (ties: post first).
+            for m in range(e.n_pending):
+                ask_group(e, e.pending_r[m], LEARN, e.pending_t)
+            e.n_pending = 0
+        if t >= until:
+            e.now = until
+            return DONE
+        if t_rel == t:
+            ask_block(e, _released(e, t), RELEASE, t)
+        elif t_src == t:
+            # Every engine has the spikes of all sources; the first one records them.
+            if e.part == 0:
+                if e.n_rec >= e.rec_t.size:
+                    return FLUSH
+                _record(e, e.src_i[e.i_src], t)
+            e.i_src += 1
+        elif t_arr == t and alone and not from_side:
+            g = group_of(e, e.cur_r[k])
+            limit = min(min(until, t_side), min(t_rel, t_src))
+            invoke(e.group_kernels[g], e.groups[g], e, RUN, k, limit)
+        elif t_arr == t:
+            if from_side:
+                r = e.side_r[0]
+                e.n_side = pop(e.side_t, e.side_r, e.n_side)
+            else:
+                r = e.cur_r[k]
+                e.i_cur = k + 1
+            ask_group(e, r, ARRIVE, t)
+            if e.frozen == 0:
+                if e.post_first == 0:
+                    ask_group(e, r, LEARN, t)
+                else:
+                    e.pending_r[e.n_pending] = r
+                    e.n_pending += 1
+                    e.pending_t = t
+            if e.watching and e.watch_row[r]:
+                e.now = t
+                return WATCH
+        else:
+            gid = np.int64(e.open_i[e.i_open] if opened else e.cross_i[0])
+            c = NEVER
+            if e.next_t[gid] == t:
+                c = ask_block(e, gid, CONFIRM, t)
+                if c == t and e.n_rec >= e.rec_t.size:
+                    return FLUSH
+                if c == t and e.n_parts == 1 and not has_room(e):
+                    return GROW
+                e.next_t[gid] = NEVER
+            if opened:
+                e.i_open += 1
+            else:
+                e.n_cross = pop_entry(e.cross_t, e.cross_i, e.cross_at, e.n_cross)
+            if c != t:
+                if c < e.w1:
+                    predict(e, gid, c)
+                continue
+            if e.reads_fired and e.frozen == 0:
+                e.v_fired = ask_block(e, gid, POTENTIAL, t)
+            t_ref = ask_block(e, gid, FIRE, t)
+            if t_ref > 0.0:
+                _hold(e, gid, t + t_ref)
+            _record(e, gid, t)
+            if e.n_parts == 1:
+                emit(e, gid, t)
+            if e.frozen == 0:
+                learn_post(e, gid, t)
+            if e.watching and e.watch_cell[gid]:
+                e.now = t
+                return WATCH
+
+
+@kernel
+def close_window(e):
+    """End the present window, all of which has been served."""
+    e.phase = NEXT
+    e.window += 1
+    e.i_cur = 0
+    e.n_cur = 0
+    e.i_src = 0
+    e.n_src = 0
+
+
 @entry
 def advance(e, engine, op, i, stop):
     """Run until `stop` (s), or until the caller has to do something; see the reasons above.
@@ -192,103 +298,12 @@ def advance(e, engine, op, i, stop):
     while True:
         if e.phase == NEXT and e.now >= stop:
             return DONE
-        if e.phase != SERVING and not _open_window(e):
+        if e.phase != SERVING and not open_window(e):
             return GROW
-        until = min(e.w1, stop)
-        alone = e.post_first == 0 and e.watching == 0
-        while True:
-            k = e.i_cur
-            t_arr = e.cur_t[k] if k < e.n_cur else NEVER
-            t_side = e.side_t[0] if e.n_side > 0 else NEVER
-            t_rel = e.rel_t[0] if e.n_release > 0 else NEVER
-            if e.n_rest > 0:
-                t_rel = min(t_rel, e.rest_t[e.i_rest])
-            t_src = e.src_t[e.i_src] if e.i_src < e.n_src else NEVER
-            t_cross = e.cross_t[0] if e.n_cross > 0 else NEVER
-            t_open = e.open_t[e.i_open] if e.i_open < e.n_open else NEVER
-            opened = t_open < t_cross or (t_open == t_cross and t_open < NEVER and e.open_i[e.i_open] < e.cross_i[0])
-            if opened:
-                t_cross = t_open
-            from_side = t_side < t_arr or (t_side == t_arr and t_side < NEVER and e.side_r[0] < e.cur_r[k])
-            if from_side:
-                t_arr = t_side
-            t = min(min(t_arr, t_cross), min(t_rel, t_src))
-            if e.n_pending > 0 and t > e.pending_t:
-                # Plasticity of arrivals that waited for the post spikes of their instant (ties: post first).
-                for m in range(e.n_pending):
-                    ask_group(e, e.pending_r[m], LEARN, e.pending_t)
-                e.n_pending = 0
-            if t >= until:
-                break
-            if t_rel == t:
-                ask_block(e, _released(e, t), RELEASE, t)
-            elif t_src == t:
-                if e.n_rec >= e.rec_t.size:
-                    return FLUSH
-                gid = e.src_i[e.i_src]
-                e.i_src += 1
-                _record(e, gid, t)
-            elif t_arr == t and alone and not from_side:
-                g = group_of(e, e.cur_r[k])
-                limit = min(min(until, t_side), min(t_rel, t_src))
-                invoke(e.group_kernels[g], e.groups[g], e, RUN, k, limit)
-            elif t_arr == t:
-                if from_side:
-                    r = e.side_r[0]
-                    e.n_side = pop(e.side_t, e.side_r, e.n_side)
-                else:
-                    r = e.cur_r[k]
-                    e.i_cur = k + 1
-                ask_group(e, r, ARRIVE, t)
-                if e.frozen == 0:
-                    if e.post_first == 0:
-                        ask_group(e, r, LEARN, t)
-                    else:
-                        e.pending_r[e.n_pending] = r
-                        e.n_pending += 1
-                        e.pending_t = t
-                if e.watching and e.watch_row[r]:
-                    e.now = t
-                    return WATCH
-            else:
-                gid = np.int64(e.open_i[e.i_open] if opened else e.cross_i[0])
-                c = NEVER
-                if e.next_t[gid] == t:
-                    c = ask_block(e, gid, CONFIRM, t)
-                    if c == t and e.n_rec >= e.rec_t.size:
-                        return FLUSH
-                    if c == t and not has_room(e):
-                        return GROW
-                    e.next_t[gid] = NEVER
-                if opened:
-                    e.i_open += 1
-                else:
-                    e.n_cross = pop_entry(e.cross_t, e.cross_i, e.cross_at, e.n_cross)
-                if c != t:
-                    if c < e.w1:
-                        predict(e, gid, c)
-                    continue
-                if e.reads_fired and e.frozen == 0:
-                    e.v_fired = ask_block(e, gid, POTENTIAL, t)
-                t_ref = ask_block(e, gid, FIRE, t)
-                if t_ref > 0.0:
-                    _hold(e, gid, t + t_ref)
-                _record(e, gid, t)
-                emit(e, gid, t)
-                if e.frozen == 0:
-                    learn_post(e, gid, t)
-                if e.watching and e.watch_cell[gid]:
-                    e.now = t
-                    return WATCH
-        e.now = until
-        if until < e.w1:
-            return DONE
-        e.phase = NEXT
-        e.window += 1
-        e.i_cur = 0
-        e.n_cur = 0
-        e.i_src = 0
-        e.n_src = 0
+        why = serve(e, min(e.w1, stop))
+        if why != DONE or e.now < e.w1:
+            return why
+        close_window(e)
 
 
-__all__ = ["DONE", "FLUSH", "GROW", "WATCH", "advance"]
+__all__ = ["DONE", "FLUSH", "GROW", "WATCH", "advance", "close_window", "open_window", "serve"]

@@ -19,7 +19,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from .exact import DONE, FLUSH, GROW, every_block, group_of, learn_post
+from .exact import DONE, FLUSH, every_block, group_of, learn_post
+from .exchange import collect, tell
 from .heap import sort_numbers
 from .jit import entry, inlined, kernel
 from .prefetch import prefetch
@@ -27,16 +28,11 @@ from .ring import SPREAD
 from .rows import LEARN, RUN
 from .stepped import RAIN, SETBACK, STEP
 from .struct import invoke
-from .sync import publish, published
 
-# Why `advance_grid` returned, beside the reasons of the exact engine: a potential is no finite number; another engine
-# has not published for a while.
-BROKEN, WAIT = 4.0, 5.0
+# Why `advance_grid` returned, beside other reasons: a potential is no finite number.
+BROKEN = 4.0
 # Phases of a tick.
 BEGIN, PUBLISH, SEND = range(3)
-# Words between those that two engines write, so that these are in cache lines of their own.
-APART = 16
-_SPINS = 20000
 
 
 @kernel
@@ -86,45 +82,26 @@ def _publish(e, t):
         e.rec_t[e.n_rec] = t
         e.rec_i[e.n_rec] = gid
         e.n_rec += 1
-    e.ends[e.part, e.tick & (e.ends.shape[1] - 1)] = e.n_rec
-    publish(e.published, e.part * APART, e.tick + 1)
+    tell(e)
 
 
 @kernel
 def _send_until(e, until):
     """Send the spikes of all engines in the ticks before `until`; returns why it could not."""
     while e.sent < until:
-        slot, before = e.sent & (e.ends.shape[1] - 1), (e.sent - 1) & (e.ends.shape[1] - 1)
-        total = 0
-        for q in range(e.n_parts):
-            spins = 0
-            while published(e.published, q * APART) <= e.sent:
-                spins += 1
-                if spins > _SPINS:
-                    return WAIT
-            e.merging[q] = e.ends[q, before]
-            total += e.ends[q, slot] - e.merging[q]
-        if e.n_free < total * e.max_spans or total > e.sending.size:
-            return GROW
-        for k in range(total):
-            # Each engine's spikes are in order of neuron.
-            least = -1
-            for q in range(e.n_parts):
-                if e.merging[q] < e.ends[q, slot] and (
-                    least < 0 or e.spikes[q, e.merging[q]] < e.spikes[least, e.merging[least]]
-                ):
-                    least = q
-            e.sending[k] = e.spikes[least, e.merging[least]]
-            e.merging[least] += 1
-        for k in range(total):
-            _look_ahead(e, e.sending[min(k + 8, total - 1)], e.sending[min(k + 4, total - 1)])
+        why = collect(e)
+        if why != DONE:
+            return why
+        last = e.n_sending - 1
+        for k in range(e.n_sending):
+            _look_ahead(e, e.sending[min(k + 8, last)], e.sending[min(k + 4, last)])
             _send(e, e.sending[k])
         e.sent += 1
     return DONE
 
 
 @kernel
-def _collect(e):
+def _find_due(e):
     """Rows that are due in this tick, in order."""
     slot = e.tick & (e.bin_head.size - 1)
     k = e.bin_head[slot]
@@ -191,7 +168,7 @@ def advance_grid(e, engine, op, last, stop):
         if why != DONE:
             return why
         every_block(e, RAIN, 0)
-        _collect(e)
+        _find_due(e)
         _deliver(e, RUN, t)
         if e.post_first == 0:
             _deliver(e, LEARN, t)

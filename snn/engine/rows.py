@@ -136,11 +136,11 @@ def _may_cross(x, gap, end, f):
 
 @kernel
 def _look_for(crossed, b, n, f, t, e):
-    """Predict the crossings of so many of the first n neurons: only pieces with one of them are looked through."""
+    """Predict the crossings of so many of the engine's n neurons: only pieces with one of them are looked through."""
     x, gap, end = b.x, b.gap, b.end
-    first = 0
+    first, stop = b.lo, b.lo + n
     while crossed > 0:
-        last = min(first + 32, n)
+        last = min(first + 32, stop)
         here = 0
         for k in range(first, last):
             here += _may_cross(x[k], gap[k], end, f)
@@ -155,7 +155,7 @@ def _look_for(crossed, b, n, f, t, e):
 def _dense_one(b, g, lr, t, e):
     lo, n = row_begin(g, lr), row_end(g, lr) - row_begin(g, lr)
     f = math.exp((t - e.w0) / b.tau)
-    x, gap, end = b.x[:n], b.gap, b.end
+    x, gap, end = b.x[b.lo : b.lo + n], b.gap[b.lo : b.lo + n], b.end
     # With one gap for the whole block the test is a compare with a constant of this arrival.
     least = gap[0] * (end if gap[0] < 0.0 else f)
     crossed = 0
@@ -235,7 +235,7 @@ def _dense_many(b, g, lr, t, e):
     _begin_row(b, g, t, e)
     lo = row_begin(g, lr)
     for k in range(lo, row_end(g, lr)):
-        _many_reach(b, k - lo, synapse_weight(g, lr, k), t, e)
+        _many_reach(b, b.lo + k - lo, synapse_weight(g, lr, k), t, e)
 
 
 def _sparse_many(b, g, lr, t, e):
@@ -283,7 +283,7 @@ def _sparse_three(b, g, lr, t, e):
 def _dense_closed(b, g, lr, t, e):
     lo = row_begin(g, lr)
     for k in range(lo, row_end(g, lr)):
-        closed_reach(b, k - lo, g.port, synapse_weight(g, lr, k), t, e)
+        closed_reach(b, b.lo + k - lo, g.port, synapse_weight(g, lr, k), t, e)
 
 
 def _sparse_closed(b, g, lr, t, e):
@@ -424,6 +424,12 @@ def _refresh(g, t):
         rescale(g.pre, g.every_pre, g.step)
         rescale(g.post, g.every_post, g.step)
         g.t0 += g.step
+
+
+@with_hooks(*HOOKS)
+def _keep_up(g, t):
+    """Refresh though nothing has happened: engines that share a network then have the same reference time."""
+    _refresh(g, t)
 
 
 def _dense_teach(b, g, lr, t, e):
@@ -794,6 +800,7 @@ def group(g, e, op, i, t):
         _learn_post(g, i, t, e)
     elif op == SETTLE:
         settle_all(g)
+        _keep_up(g, t)
     elif op == SIGNAL:
         _apply_signal(g, t, e)
     elif op == FINISH:

@@ -160,5 +160,3 @@ def test_few_neurons_get_one_thread_and_wrong_numbers_are_refused():
     for wrong in (0, 1.5, True, "many"):
         with pytest.raises(ParameterError, match=r"threads is .*; give a whole number, 1 or more, or 'auto'"):
             Simulator(cuba(0.1), engine="grid", threads=wrong)
-    with pytest.raises(ParameterError, match=r"threads is 2, but the exact engine runs on one"):
-        Simulator(cuba(0.1, delay=1 * ms), engine="exact", threads=2)

@@ -1,0 +1,64 @@
+"""What engines that share a network tell each other: the spikes of their own neurons, exchange by exchange.
+
+An exchange is a tick of the grid, or a stretch of continuous time. An engine notes its spikes in its rows of `times`
+and `spikes`, and publishes where those of an exchange end. Every engine takes the spikes of an exchange in order of
+time and neuron. It waits for those of the others only when they may arrive: it can be `ahead` by some exchanges.
+"""
+
+from __future__ import annotations
+
+from .exact import DONE, GROW
+from .jit import kernel
+from .sync import publish, published
+
+# Why a driver returned, beside the reasons of an engine that is alone: another one has not published for a while.
+WAIT = 5.0
+# Words between those that two engines write, so that these are in cache lines of their own.
+APART = 16
+_SPINS = 20000
+
+
+@kernel
+def tell(e):
+    """Let the other engines know of the spikes of exchange `tick`, which is over."""
+    e.ends[e.part, e.tick & (e.ends.shape[1] - 1)] = e.n_rec
+    publish(e.published, e.part * APART, e.tick + 1)
+
+
+@kernel
+def collect(e):
+    """Bring the spikes of exchange `sent`, of all engines, into the queue of those to be sent; why it could not."""
+    slot, before = e.sent & (e.ends.shape[1] - 1), (e.sent - 1) & (e.ends.shape[1] - 1)
+    total = 0
+    for q in range(e.n_parts):
+        spins = 0
+        while published(e.published, q * APART) <= e.sent:
+            spins += 1
+            if spins > _SPINS:
+                return WAIT
+        e.merging[q] = e.ends[q, before]
+        total += e.ends[q, slot] - e.merging[q]
+    if e.n_free < total * e.max_spans or total > e.sending.size:
+        return GROW
+    for k in range(total):
+        # Each engine's spikes are in order.
+        least = -1
+        for q in range(e.n_parts):
+            m = e.merging[q]
+            if m < e.ends[q, slot] and (least < 0 or _precedes(e, q, m, least, e.merging[least])):
+                least = q
+        m = e.merging[least]
+        e.sending[k] = e.spikes[least, m]
+        e.sending_t[k] = e.times[least, m]
+        e.merging[least] = m + 1
+    e.n_sending = total
+    return DONE
+
+
+@kernel
+def _precedes(e, q, m, p, n):
+    """Whether spike m of engine q comes before spike n of engine p."""
+    return e.times[q, m] < e.times[p, n] or (e.times[q, m] == e.times[p, n] and e.spikes[q, m] < e.spikes[p, n])
+
+
+__all__ = ["APART", "WAIT", "collect", "tell"]
