@@ -8,6 +8,7 @@ counters; in continuous time also sources, which are alike.
 
 from __future__ import annotations
 
+import dis
 import math
 import os
 import time
@@ -80,7 +81,7 @@ def choose_threads(built: Built, threads: int | str, requests: Sequence[Any]) ->
     ParameterError
         If more than one are asked for and only one can run it.
     """
-    why_one, remedy = (None, "") if built.grid is not None else _why_one(built, requests)
+    why_one, remedy = _why_one(built, requests)
     if not isinstance(threads, str):
         if threads > 1 and why_one is not None:
             raise ParameterError(f"Simulator.threads is {threads}, but {why_one}. Give threads=1, {remedy}.")
@@ -106,7 +107,19 @@ def choose_threads(built: Built, threads: int | str, requests: Sequence[Any]) ->
 
 
 def _why_one(built: Built, requests: Sequence[Any]) -> tuple[str | None, str]:
-    """Why the exact engine can run a network on one thread only, and what else could be done about it; None if not."""
+    """Why a network can be run on one thread only, and what else could be done about it; None if it is not so."""
+    for name, p in built.projections.items():
+        own = set(p.rule.states("pre"))
+        for hook in ("on_pre", "on_post", "on_signal"):
+            changed = own & _stored(getattr(type(p.rule), hook)) if p.rule.overrides(hook) else None
+            if changed:
+                return (
+                    f"{type(p.rule).__name__}.{hook} of projection {name!r} may change pre.{min(changed)} at each "
+                    "synapse, which every thread would do for its own synapses only",
+                    "or change states of the source in pre_spike",
+                )
+    if built.grid is not None:
+        return None, ""
     for request in requests:
         if getattr(request, "on_events", False) or getattr(request, "on_change", False):
             return f"{request!r} waits for single events, which are served one at a time on one thread", "or every=..."
@@ -120,6 +133,11 @@ def _why_one(built: Built, requests: Sequence[Any]) -> tuple[str | None, str]:
                 f"window={shortest:g} or less, or engine='grid'" if shortest > 0 else "longer delays, or engine='grid'",
             )
     return None, ""
+
+
+def _stored(function: Any) -> set[str]:
+    """Names of attributes that a function sets, of whichever of its arguments."""
+    return {step.argval for step in dis.get_instructions(function) if step.opname == "STORE_ATTR"}
 
 
 # ------------------------------------------------------------------------------------------------------- sharing

@@ -283,3 +283,24 @@ def test_what_only_one_thread_can_do_is_refused_or_said():
     with pytest.raises(ParameterError, match=r"threads is 2, but State\(.* waits for single events.*or every="):
         Simulator(net, threads=2, window=0.1 * ms, record=[waits])
     assert "waits for single events" in Simulator(net, window=0.1 * ms, record=[waits]).threads_reason
+
+
+class Counting(Rule):
+    """Keeps count of arrivals where every synapse of the source adds to it."""
+
+    n = state("pre")
+
+    def on_pre(self, syn, pre, post, t):
+        pre.n += 1.0
+
+
+@pytest.mark.parametrize("engine", ["exact", "grid"])
+def test_a_rule_that_changes_its_source_at_each_synapse_runs_on_one_thread(engine):
+    net = Network(1)
+    inputs = net.population("inputs", Poisson(rate=60.0), 3)
+    cells = net.population("cells", LIF(), 30_000)
+    net.connect(inputs, cells, all_to_all(), weight=0.1, delay=1 * ms, rule=Counting(), name="counted")
+    with pytest.raises(ParameterError, match=r"Counting.on_pre of projection 'counted' may change pre\.n .*pre_spike"):
+        Simulator(net, engine=engine, threads=2)
+    sim = Simulator(net, engine=engine)
+    assert sim.threads == 1 and "may change pre.n" in sim.threads_reason
