@@ -62,7 +62,8 @@ def wait_beside(name: str, signature: tuple[Any, ...]) -> None:
     process = _running.pop((name, signature), None)
     if process is not None:
         try:
-            process.wait(_LONGEST)
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(_LONGEST)
         finally:
             process.kill()
             process.wait()
