@@ -15,13 +15,13 @@ import numpy as np
 
 from .connect import expand
 from .current import Switch, current_structs, driven
+from .driver import driver_struct, driver_type
 from .engine import cells, currents, ring, rows, stepped
-from .engine.beside import compile_beside
+from .engine.beside import offer
 from .engine.exact import advance
-from .engine.exchange import APART
 from .engine.grid import advance_grid
 from .engine.jit import bind
-from .engine.struct import Links, Struct, signature, table
+from .engine.struct import Links, Struct, signature
 from .engine.types import Fields, View, seen_by
 from .errors import NetworkError, PluginError
 from .grid import Grid, drizzle_block, drizzles_of, grid_block
@@ -143,6 +143,16 @@ def dry_run(plugin: Plugin) -> None:
 _KERNELS = cells.BLOCKS | stepped.BLOCKS | ring.BLOCKS | currents.BLOCKS
 
 
+def _group_kernel(group: Struct) -> Any:
+    return ring.ring_group if group.kind is ring.RING else rows.group
+
+
+def _offer_blocks(blocks: list[Struct]) -> None:
+    """Their kernels will be needed."""
+    for block in blocks:
+        offer(_KERNELS[block.kind.name], signature(block.type_, driver_type()))
+
+
 @dataclass
 class Part:
     """An engine and its structs: all of a network, or a part of the neurons of every block."""
@@ -155,9 +165,12 @@ class Part:
     @classmethod
     def of(cls, engine: Struct, blocks: list[Struct], groups: list[Struct]) -> Part:
         """Let an engine know its structs."""
+        _offer_blocks(blocks)
+        for group in groups:
+            offer(_group_kernel(group), signature(group.type_, driver_type()))
         links = (
             Links([_KERNELS[b.kind.name] for b in blocks], blocks, engine),
-            Links([ring.ring_group if g.kind is ring.RING else rows.group for g in groups], groups, engine),
+            Links([_group_kernel(g) for g in groups], groups, engine),
         )
         engine.block_kernels, engine.blocks = links[0].kernels, links[0].structs
         engine.group_kernels, engine.groups = links[1].kernels, links[1].structs
@@ -259,10 +272,6 @@ class Built:
         for part in self.parts:
             group = part.groups[p.group]
             group.w, group.w_kind, group.syn = p.weight, p.w_kind, (p.weight, *group.syn[1:])
-
-
-_LEAST_RECORDED = 65536
-"""Spikes that an engine keeps before they are taken, at least."""
 
 
 def _spread(value: Any, n: int) -> np.ndarray:
@@ -416,29 +425,6 @@ def read_state(block: Struct, variable: str, names: list[str], t: float, w0: flo
     return np.array(out)
 
 
-def _queues(capacity: int) -> dict[str, np.ndarray]:
-    """The engine's queues that may have to grow."""
-
-    def times(n: int) -> np.ndarray:
-        return np.zeros(n)
-
-    def ids(n: int) -> np.ndarray:
-        return np.zeros(n, np.int32)
-
-    return {
-        "pool_t": times(capacity), "pool_r": ids(capacity), "pool_end": ids(capacity), "pool_next": ids(capacity),
-        "free": np.arange(capacity, dtype=np.int32),
-        "cur_t": times(capacity), "cur_r": ids(capacity), "side_t": times(capacity), "side_r": ids(capacity),
-        "src_t": times(capacity), "src_i": ids(capacity), "tmp_t": times(capacity), "tmp_i": ids(capacity),
-        "pending_r": ids(capacity), "due": ids(capacity), "sending": ids(capacity), "sending_t": times(capacity),
-        "buckets": np.zeros(capacity + 2, np.int64),
-    }  # fmt: skip
-
-
-QUEUES = tuple(_queues(1))
-"""Names of the engine's queues that may have to grow."""
-
-
 def build(
     network: Network,
     *,
@@ -461,6 +447,7 @@ def build(
         If the declarations cannot be run; nothing has been simulated yet.
     """
     network.check(on_grid=grid is not None)
+    offer(advance if grid is None else advance_grid, signature(driver_type(), driver_type()))
     streams = Streams(network.seed)
     offset, total = {}, 0
     for name, population in network.populations.items():
@@ -480,6 +467,7 @@ def build(
         _block(p, offset[name], tuple(s.copy() for s in initial[name]), streams, grid)
         for name, p in populations.items()
     ]
+    _offer_blocks([b for name, b in zip(populations, blocks, strict=True) if name not in drizzles])
     models = {name: p.model for name, p in populations.items()}
     injected = current_structs(network, models, streams, grid.dt if grid else 0.0)
     by_name = dict(zip(network.populations, blocks, strict=True))
@@ -533,92 +521,25 @@ def build(
         blocks += injected
 
     row_delay = np.concatenate(delays) if delays else np.zeros(0)
-    gid = np.concatenate([s[0] for s in spans]) if spans else np.zeros(0, np.int64)
-    begin = np.concatenate([s[1] for s in spans]) if spans else np.zeros(0, np.int64)
-    end = np.concatenate([s[2] for s in spans]) if spans else np.zeros(0, np.int64)
-    order = np.argsort(gid, kind="stable")
-    out_ptr = np.searchsorted(gid[order], np.arange(total + 1)).astype(np.int64)
-    fan = np.bincount(gid, weights=end - begin, minlength=total) if gid.size else np.zeros(total)
-    max_rows = int(fan.max()) if total else 0
-
-    given = [
-        (p.model.spikes[1], p.model.spikes[0].astype(np.int64) + offset[name], name, len(p), p.model.spikes[0])
-        for name, p in network.populations.items()
-        if isinstance(p.model, GivenSpikes)
-    ]
-    for _, _, name, size, ids in given:
-        if ids.size and (ids.min() < 0 or ids.max() >= size):
-            raise NetworkError(
-                f"SpikeTimes of population {name!r} names neuron {ids.max() if ids.max() >= size else ids.min()}; "
-                f"it has {size} neurons, 0 to {size - 1}."
-            )
-    given_t = np.concatenate([g[0] for g in given]) if given else np.zeros(0)
-    given_i = np.concatenate([g[1] for g in given]).astype(np.int32) if given else np.zeros(0, np.int32)
-
-    if grid is not None:
-        window = grid.dt
-    elif window is None:
-        positive = row_delay[row_delay > 0]
-        # The shortest delay, so that arrivals are known when a window opens, within what keeps predictions cheap.
-        window = float(np.clip(positive.min(), 0.25e-3, 2e-3)) if positive.size else 5e-3
-    # Values are projected back to the window's start by exp(window / tau): far more than 20 time constants would
-    # overflow, or pass for the mark of a refractory cell.
-    shortest = min((tau for block in blocks for tau in mode_taus(block)), default=math.inf)
-    if grid is None:
-        window = _few_digits(min(window, 20.0 * shortest))
-    slots = float(row_delay.max(initial=0.0)) / (window if grid is None else 1.0)
-    bins = 1 << (math.ceil(slots) + 1).bit_length()
-    if grid is not None:
-        # As Brian2 finds the step of a time: a little slack for products like 3 * 0.1 ms.
-        given_t = np.floor(given_t / grid.dt + 1e-3)
-    by_time = np.lexsort((given_i, given_t))
-    # No more neurons fire in a tick than these: sources may fire twice, given spikes as often as they are given.
-    room, most_given = 2 * total + 1024, int(np.unique(given_t, return_counts=True)[1].max(initial=0))
-    n_rec = max(_LEAST_RECORDED, 4 * total + 2048) + most_given
-    times, spikes = np.zeros((1, n_rec)), np.zeros((1, n_rec), np.int32)
-    branches = np.bincount(gid, minlength=total) if gid.size else np.zeros(total, int)
-    plastic = [
-        [built.group for built in projections.values() if built.projection.target is p and _learns(built.rule)]
-        for p in network.populations.values()
-    ]
-    capacity = max(1024, 2 * max_rows + 16)
-    engine = Struct(
-        now=0.0, w0=0.0, w1=0.0, last_w0=0.0, pending_t=0.0, h=window, per_h=1.0 / window, phase=0, window=0,
-        n_cross=0, i_open=0, n_open=0, n_release=0, i_rest=0, n_rest=0, n_side=0, i_cur=0, n_cur=0, n_free=capacity,
-        n_rec=0, i_given=0, given_shift=0.0, n_pending=0, i_src=0, n_src=0,
-        post_first=ties == "post_first", watching=False, frozen=False,
-        v_fired=0.0, reads_fired=any("post.v" in p.rule.reads and _learns(p.rule) for p in projections.values()),
-        max_rows=max_rows, max_spans=int(branches.max(initial=0)),
-        n_blocks=len(blocks), n_groups=len(groups),
-        block_of=np.repeat(np.arange(len(by_name), dtype=np.int32), [len(p) for p in network.populations.values()]),
-        block_g0=np.array([b.g0 for b in blocks], np.int64),
-        group_r1=np.array([g.r1 for g in groups], np.int64),
-        plastic_ptr=np.cumsum([0, *map(len, plastic)]).astype(np.int64),
-        plastic=np.array([g for some in plastic for g in some], np.int64),
-        ring_ptr=np.cumsum([0, *map(len, ringed_from)]).astype(np.int64),
-        ring_groups=np.array([g for some in ringed_from for g in some], np.int64),
-        block_kernels=table(len(blocks)), blocks=table(len(blocks)),
-        group_kernels=table(len(groups)), groups=table(len(groups)),
-        row_delay=row_delay, out_ptr=out_ptr,
-        out_r0=begin[order].astype(np.int64), out_r1=end[order].astype(np.int64),
-        given_t=given_t[by_time], given_i=given_i[by_time],
-        counts=np.zeros(total, np.int64), next_t=np.full(total, math.inf),
-        watch_row=np.zeros(row_delay.size, np.uint8), watch_cell=np.zeros(total, np.uint8),
-        bin_head=np.full(bins, -1, np.int32), bin_tail=np.full(bins, -1, np.int32),
-        cross_t=np.zeros(total), cross_i=np.zeros(total, np.int32), cross_at=np.full(total, -1, np.int32),
-        open_t=np.zeros(total), open_i=np.zeros(total, np.int32),
-        open_tmp_t=np.zeros(total), open_tmp_i=np.zeros(total, np.int32), open_buckets=np.zeros(total + 2, np.int64),
-        rel_t=np.zeros(total + 1), rel_i=np.zeros(total + 1, np.int32),
-        rest_t=np.zeros(total + 1), rest_i=np.zeros(total + 1, np.int32),
-        tick=0, sent=0, bad=-1, n_fired=0, room=room, fired=np.zeros(room + most_given, np.int32),
-        part=0, n_parts=1, ahead=0, times=times, spikes=spikes, rec_t=times[0], rec_i=spikes[0], n_sending=0,
-        known=np.array([grid is None and isinstance(m, Source) for m in models.values()], np.uint8),
-        ends=np.zeros((1, 8), np.int64), published=np.zeros(APART, np.int64), merging=np.zeros(1, np.int64),
-        due_ptr=np.zeros(len(groups) + 1, np.int64), due_end=0,
-        **_queues(capacity),
-    )  # fmt: skip
+    engine = driver_struct(
+        sizes=[len(p) for p in network.populations.values()],
+        n_blocks=len(blocks),
+        group_r1=[g.r1 for g in groups],
+        plastic=[
+            [built.group for built in projections.values() if built.projection.target is p and _learns(built.rule)]
+            for p in network.populations.values()
+        ],
+        ringed=ringed_from,
+        row_delay=row_delay,
+        spans=spans,
+        given=_given_spikes(network, offset, grid),
+        window=_window(row_delay, window, blocks) if grid is None else grid.dt,
+        on_grid=grid is not None,
+        known=[grid is None and isinstance(m, Source) for m in models.values()],
+        post_first=ties == "post_first",
+        reads_fired=any("post.v" in p.rule.reads and _learns(p.rule) for p in projections.values()),
+    )
     began = time.perf_counter()
-    compile_beside(advance if grid is None else advance_grid, signature(engine, engine))
     part = Part.of(engine, blocks, groups)
     switch = None
     if injected and not grid:
@@ -628,6 +549,41 @@ def build(
     compile_s = time.perf_counter() - began
     drizzled = {projections[p.name].group for p in drizzles.values()}
     return Built(network, grid, [part], offset, projections, drizzled, [] if grid else injected, switch, compile_s)
+
+
+def _given_spikes(network: Network, offset: dict[str, int], grid: Grid | None) -> tuple[np.ndarray, np.ndarray]:
+    """Times (s, or ticks) and neurons of all spikes that sources are given, in order."""
+    times, ids = [np.zeros(0)], [np.zeros(0, np.int32)]
+    for name, population in network.populations.items():
+        if isinstance(population.model, GivenSpikes):
+            own, t = population.model.spikes
+            if own.size and (own.min() < 0 or own.max() >= len(population)):
+                raise NetworkError(
+                    f"SpikeTimes of population {name!r} names neuron "
+                    f"{own.max() if own.max() >= len(population) else own.min()}; it has {len(population)} neurons, 0 "
+                    f"to {len(population) - 1}."
+                )
+            times.append(t)
+            ids.append((own.astype(np.int64) + offset[name]).astype(np.int32))
+    t, i = np.concatenate(times), np.concatenate(ids)
+    if grid is not None:
+        # As Brian2 finds the step of a time: a little slack for products like 3 * 0.1 ms.
+        t = np.floor(t / grid.dt + 1e-3)
+    order = np.lexsort((i, t))
+    return t[order], i[order]
+
+
+def _window(row_delay: np.ndarray, asked: float | None, blocks: list[Struct]) -> float:
+    """Length of a window of continuous time (s)."""
+    window = asked
+    if window is None:
+        positive = row_delay[row_delay > 0]
+        # The shortest delay, so that arrivals are known when a window opens, within what keeps predictions cheap.
+        window = float(np.clip(positive.min(), 0.25e-3, 2e-3)) if positive.size else 5e-3
+    # Values are projected back to the window's start by exp(window / tau): far more than 20 time constants would
+    # overflow, or pass for the mark of a refractory cell.
+    shortest = min((tau for block in blocks for tau in mode_taus(block)), default=math.inf)
+    return _few_digits(min(window, 20.0 * shortest))
 
 
 def _few_digits(window: float) -> float:
@@ -642,18 +598,6 @@ def _few_digits(window: float) -> float:
 
 def _learns(rule: Rule) -> bool:
     return rule.overrides("on_post") or rule.overrides("post_spike")
-
-
-def grow(e: Struct) -> None:
-    """Double an engine's queues after it has asked for room."""
-    size = e.pool_t.size
-    for name, larger in _queues(2 * size).items():
-        old = getattr(e, name)
-        larger[: old.size] = old
-        setattr(e, name, larger)
-    n = e.n_free
-    e.free[n : n + size] = np.arange(size, 2 * size)
-    e.n_free = n + size
 
 
 def start(built: Built) -> None:

@@ -15,8 +15,9 @@ import numpy as np
 from . import arguments
 from . import progress as meters
 from .account import ledger_of
-from .build import Built, build, grow, read_state, start
+from .build import Built, build, read_state, start
 from .collector import uncollected
+from .driver import grow
 from .engine import exact, rows
 from .engine import grid as stepping
 from .engine import present as presenting

@@ -20,7 +20,8 @@ from typing import Any
 import numpy as np
 
 from . import wire
-from .build import QUEUES, Built, Part
+from .build import Built, Part
+from .driver import QUEUES
 from .engine import exact, stepped
 from .engine.beside import cores
 from .engine.currents import CURRENT

@@ -6,25 +6,35 @@ Kernels never allocate, and what they read belongs to Python, which keeps it ali
 from __future__ import annotations
 
 import functools
-import sys
 from collections.abc import Callable
 from typing import Any
 
 from numba import config, njit, typeof, types
-from numba.core.caching import FunctionCache
 from numba.core.typing.templates import AbstractTemplate, infer, infer_global, signature
 from numba.extending import lower_builtin, overload
 
 from ..collector import uncollected
-from .beside import wait_beside
+from .disk import Kept
 
 COMPILED = not config.DISABLE_JIT
 OPTIONS = {"error_model": "numpy", "nogil": True, "_nrt": False}
 
 
+def _for_any_value(dispatcher: Any) -> Any:
+    """Compile a function once for arguments of some types, not once more for each constant that it is called with."""
+    if COMPILED:
+        with_constants = dispatcher.get_call_template
+
+        def get_call_template(args: Any, kws: Any) -> Any:
+            return with_constants(tuple(map(types.unliteral, args)), kws)
+
+        dispatcher.get_call_template = get_call_template
+    return dispatcher
+
+
 def kernel(function: Any) -> Any:
     """Compile a function that only other kernels call: without the wrapper that Python would need."""
-    return njit(no_cpython_wrapper=True, no_cfunc_wrapper=True, **OPTIONS)(function)
+    return _for_any_value(njit(no_cpython_wrapper=True, no_cfunc_wrapper=True, **OPTIONS)(function))
 
 
 def inlined(function: Any) -> Any:
@@ -34,7 +44,7 @@ def inlined(function: Any) -> Any:
     from its kernels; only later processes, which read the kernels from disk, run the version that was merged into them
     (measured: 14 against 1 ns for a step of LIFExp, whose exponentials then leave the loop over cells).
     """
-    return njit(no_cpython_wrapper=True, no_cfunc_wrapper=True, forceinline=True, **OPTIONS)(function)
+    return _for_any_value(njit(no_cpython_wrapper=True, no_cfunc_wrapper=True, forceinline=True, **OPTIONS)(function))
 
 
 def callable_kernel(function: Any) -> Any:
@@ -42,53 +52,11 @@ def callable_kernel(function: Any) -> Any:
     return njit(**OPTIONS)(getattr(function, "py_func", function))
 
 
-def _spare_scipy() -> None:
-    """Let Numba begin to compile without importing scipy.linalg.
-
-    It does so only to learn whether BLAS is there for compiled np.dot and the like, which our kernels do not use; SciPy
-    is one of our requirements, so the answer is yes (measured: 0.13 s).
-    """
-    from numba.np import linalg
-
-    if "numba.np.arraymath" in sys.modules:
-        return
-    real = linalg.ensure_blas
-    linalg.ensure_blas = lambda: None
-    try:
-        from numba.np import arraymath
-
-        arraymath.ensure_blas = real
-    finally:
-        linalg.ensure_blas = real
-
-
-class _Kept(FunctionCache):
-    """Machine code on disk that is loaded without Numba's compiler.
-
-    Numba would first import all that it can compile and tell its type inference of it, which code that is compiled
-    already does not need (measured: 0.2 s of a warm start of 0.9 s).
-    """
-
-    def load_overload(self, sig: Any, target_context: Any) -> Any:
-        wait_beside(self._py_func.__qualname__, sig)
-        with self._guard_against_spurious_io_errors():
-            found = self._load_overload(sig, target_context)
-        if found is None:
-            _spare_scipy()
-        return found
-
-    def holds(self, sig: Any, target_context: Any) -> bool:
-        """Whether there is machine code for these types."""
-        with self._guard_against_spurious_io_errors():
-            return self._index_key(sig, target_context.codegen()) in self._cache_file._load_index()
-        return False
-
-
 def entry(function: Any) -> Any:
     """Compile an outermost kernel, whose machine code is kept on disk."""
     dispatcher = njit(cache=True, **OPTIONS)(function)
     if COMPILED:
-        dispatcher._cache = _Kept(function)
+        dispatcher._cache = Kept(function)
     return dispatcher
 
 

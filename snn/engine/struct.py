@@ -274,16 +274,16 @@ def _struct_setattr(context: Any, builder: Any, sig: Any, args: Any, attr: str) 
 # ------------------------------------------------------------------------------------------------ calls by address
 
 
-def signature(struct: Struct, engine: Struct) -> tuple[Any, ...]:
+def signature(struct: StructType, engine: StructType) -> tuple[Any, ...]:
     """Types of the arguments of a kernel: its struct, the engine, what to do, a number and a time."""
-    return struct.type_, engine.type_, types.int64, types.int64, types.float64
+    return struct, engine, types.int64, types.int64, types.float64
 
 
 class Links:
     """Addresses of kernels and of their structs, in the order in which the driver numbers them."""
 
     def __init__(self, functions: list[Any], structs: list[Struct], engine: Struct) -> None:
-        kernels = [entry_address(f, signature(s, engine)) for f, s in zip(functions, structs, strict=True)]
+        kernels = [entry_address(f, signature(s.type_, engine.type_)) for f, s in zip(functions, structs, strict=True)]
         self.alive, self.engine, self._called = structs, engine, kernels
         self.kernels, self.structs = table(len(structs)), table(len(structs))
         for k, struct in enumerate(structs):

@@ -88,9 +88,8 @@ def _compiled(function: pytypes.FunctionType, done: dict[int, Any]) -> Any:
     return done[id(function)]
 
 
-def plugin_type(plugin: Plugin) -> PluginType:
-    """The Numba type of a plugin instance."""
-    cls = type(plugin)
+def known(cls: type[Plugin]) -> tuple[str, str]:
+    """Name and digest of a plugin class, whose methods kernels can call from here on."""
     if "_digest" not in cls.__dict__:
         cls._digest = plugin_digest(cls)  # type: ignore[attr-defined]
     name, code = f"{cls.__module__}.{cls.__qualname__}", cls._digest  # type: ignore[attr-defined]
@@ -99,6 +98,12 @@ def plugin_type(plugin: Plugin) -> PluginType:
         _METHODS[name, code] = {m: _compiled(f, done) for m, f in methods(cls).items()}
         for method in _METHODS[name, code]:
             _register_method(method)
+    return name, code
+
+
+def plugin_type(plugin: Plugin) -> PluginType:
+    """The Numba type of a plugin instance."""
+    name, code = known(type(plugin))
     kinds = tuple((n, _kind(plugin, n, v)) for n, v in plugin.params().items() if v is not None)
     return PluginType(name, code, kinds, False)
 

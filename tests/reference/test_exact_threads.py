@@ -17,7 +17,7 @@ from snn import (
     State,
     Weights,
     all_to_all,
-    build,
+    driver,
     fixed_probability,
     from_arrays,
     ms,
@@ -145,7 +145,7 @@ def differing(seen, expected):
 @pytest.mark.parametrize(("ties", "window"), [("pre_first", None), ("post_first", 0.1 * ms)])
 def test_any_number_of_threads_gives_the_same_bits(ties, window, monkeypatch):
     # So little room that spikes are taken out while some are still to be sent.
-    monkeypatch.setattr(build, "_LEAST_RECORDED", 0)
+    monkeypatch.setattr(driver, "_LEAST_RECORDED", 0)
     one = simulator(1, ties, window)
     expected = []
     for duration in DURATIONS:

@@ -14,7 +14,7 @@ from snn import (
     Simulator,
     Spikes,
     all_to_all,
-    build,
+    driver,
     fixed_probability,
     ms,
     one_to_one,
@@ -113,7 +113,7 @@ def run(net, threads, durations=(0.0537, 0.06)):
 @pytest.mark.parametrize("shortest", [0.3 * ms, 0.0])
 def test_any_number_of_threads_gives_the_same_bits(shortest, monkeypatch):
     # So little room that spikes are taken out while some are still to be sent.
-    monkeypatch.setattr(build, "_LEAST_RECORDED", 0)
+    monkeypatch.setattr(driver, "_LEAST_RECORDED", 0)
     one, result = run(everything(shortest), 1)
     expected = everything_of(one, result)
     assert one.built.projections["cells->cells"].ticks is not None
