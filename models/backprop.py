@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -11,6 +10,8 @@ from numba import njit
 
 from snn.account import count_credit, count_error
 from snn.ledger import Ledger
+
+from .passes import Vary, passes
 
 
 @njit(cache=True, error_model="numpy", nogil=True)
@@ -87,7 +88,7 @@ class MLP:
         samples: Any,
         labels: Any,
         epochs: int,
-        vary: Callable[[Any, np.random.Generator], Any] | None = None,
+        vary: Vary | None = None,
     ) -> MLP:
         """Train for some passes in random order, the learning rate falling to zero along half a cosine.
 
@@ -95,11 +96,9 @@ class MLP:
         """
         x = np.ascontiguousarray(samples, dtype=np.float64)
         y = np.ascontiguousarray(labels, dtype=np.int64)
-        for epoch in range(epochs):
-            eta = self.eta * 0.5 * (1.0 + math.cos(math.pi * epoch / epochs))
-            order = self._rng.permutation(len(y))
-            shown = x if vary is None else np.ascontiguousarray(vary(x, self._rng), dtype=np.float64)
-            _epoch(shown, y, order, self.w1, self.b1, self.w2, self.b2, eta, self.counts)
+        for shown, order, left in passes(x, len(y), epochs, self._rng, vary):
+            shown = np.ascontiguousarray(shown, dtype=np.float64)
+            _epoch(shown, y, order, self.w1, self.b1, self.w2, self.b2, self.eta * left, self.counts)
         return self
 
     def predict(self, samples: Any) -> np.ndarray:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -16,6 +15,8 @@ from snn.events import Events
 from snn.ledger import Ledger
 from snn.simulator import Presentations
 from snn.units import ms
+
+from .passes import Vary, passes
 
 _CHUNK = 4096  # samples whose jitter is drawn at a time
 
@@ -248,9 +249,7 @@ def _show(x, spikes, y, order, jitter, code, sizes, w, params, learn, smooth, n_
         loss[m] = -math.log(max(error[y[sample]], 1e-300))
         error[y[sample]] -= 1.0
         if learn:
-            _backward(
-                sizes, w, alpha, half, through_reset, rate_cost, rate_target, u, error, n_fired, d
-            )
+            _backward(sizes, w, alpha, half, through_reset, rate_cost, rate_target, u, error, n_fired, d)
             _update(ptr, ids, sizes, w, eta, eta_readout, s, error, n_fired, d)
     return True
 
@@ -343,21 +342,16 @@ class BPTT:
         labels: Any,
         epochs: int,
         meter: Any = None,
-        vary: Callable[[Any, np.random.Generator], Any] | None = None,
+        vary: Vary | None = None,
     ) -> list[Presentations]:
         """Train for some passes in random order; the learning rates fall to zero along half a cosine.
 
         With `vary`, every pass shows vary(samples, rng) instead of the samples.
         """
-        passes = []
-        for epoch in range(epochs):
-            fall = 0.5 * (1.0 + math.cos(math.pi * epoch / epochs))
-            order = self._rng.permutation(len(labels))
-            shown = samples if vary is None else vary(samples, self._rng)
-            passes.append(self.show(shown, labels, learn=True, order=order, fall=fall))
-            if meter is not None:
-                meter.update(epoch + 1)
-        return passes
+        return [
+            self.show(shown, labels, learn=True, order=order, fall=left)
+            for shown, order, left in passes(samples, len(labels), epochs, self._rng, vary, meter)
+        ]
 
     def show(
         self, samples: Any, labels: Any = None, *, learn: bool = False, order: Any = None, fall: float = 1.0
@@ -368,9 +362,7 @@ class BPTT:
         """
         return self._present(samples, labels, learn, order, fall, smooth=False)
 
-    def _present(
-        self, samples: Any, labels: Any, learn: bool, order: Any, fall: float, smooth: bool
-    ) -> Presentations:
+    def _present(self, samples: Any, labels: Any, learn: bool, order: Any, fall: float, smooth: bool) -> Presentations:
         spikes = np.zeros(0, np.int64), np.zeros(0, np.int32), np.zeros(0)
         if isinstance(samples, Events):
             if samples.size != self.sizes[0]:

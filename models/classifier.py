@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -17,6 +17,7 @@ from snn.simulator import Presentations, Simulator
 from snn.units import ms
 
 from .lif import LIF
+from .passes import Vary, passes
 from .readout import Readout
 from .sources import Latency
 
@@ -65,7 +66,7 @@ class Classifier:
         labels: Any,
         epochs: int,
         meter: Any = None,
-        vary: Callable[[Any, np.random.Generator], Any] | None = None,
+        vary: Vary | None = None,
     ) -> list[Presentations]:
         """Train for some passes in random order; the learning rates fall to zero along half a cosine.
 
@@ -74,22 +75,17 @@ class Classifier:
         rng = np.random.Generator(np.random.Philox(self.seed))
         start = {p.name: p.rule.params()["eta"] for p in self.network.projections.values() if p.rule is not None}
         feedback_eta = getattr(self.credit, "eta", None)
-        passes = []
-        for epoch in range(epochs):
-            left = 0.5 * (1.0 + math.cos(math.pi * epoch / epochs))
+        done = []
+        for shown, order, left in passes(samples, len(labels), epochs, rng, vary, meter):
             for name, eta in start.items():
                 self.sim.set_rule(name, eta=eta * left)
             if feedback_eta is not None:
                 self.credit.eta = feedback_eta * left  # type: ignore[union-attr]
-            order = rng.permutation(len(labels))
-            shown = samples if vary is None else vary(samples, rng)
-            passes.append(self.show(shown, labels, learn=True, order=order))
-            if meter is not None:
-                meter.update(epoch + 1)
+            done.append(self.show(shown, labels, learn=True, order=order))
         if feedback_eta is not None:
             # What is declared is where the next training begins.
             self.credit.eta = feedback_eta  # type: ignore[union-attr]
-        return passes
+        return done
 
     def show(self, samples: Any, labels: Any = None, **how: Any) -> Presentations:
         """Present samples; unless learn=True the jitter gives way to its mean. See :meth:`snn.Simulator.present`."""

@@ -67,9 +67,7 @@ def randman(
     if not alpha > 0:
         raise ParameterError(f"randman: alpha is {alpha}; give a number above 0.")
     rng = np.random.Generator(np.random.Philox(seed))
-    x = np.concatenate(
-        [manifold(rng, rng.random((per_class, dim)), inputs, alpha, precision) for _ in range(classes)]
-    )
+    x = np.concatenate([manifold(rng, rng.random((per_class, dim)), inputs, alpha, precision) for _ in range(classes)])
     y = np.repeat(np.arange(classes), per_class)
     order = rng.permutation(y.size)
     x, y, turn = 1.0 - 0.99 * x[order], y[order], (np.arange(y.size) % per_class)[order]

@@ -301,7 +301,6 @@ def test_recorders_of_single_events_are_refused_on_the_grid():
             Simulator(net, engine="grid", record=[request])
 
 
-
 def test_a_path_without_permission_is_refused_before_the_run(tmp_path, monkeypatch):
     real = os.open
 

@@ -43,9 +43,7 @@ def test_randman_is_its_sum_of_sines():
         factors = []
         for d in range(2):
             a, b, phase = theta[c, d]
-            terms = [
-                a[k] / (k + 1) * math.sin(2 * math.pi * (k * b[k] * points[n, d] + phase[k])) for k in range(1, 5)
-            ]
+            terms = [a[k] / (k + 1) * math.sin(2 * math.pi * (k * b[k] * points[n, d] + phase[k])) for k in range(1, 5)]
             factors.append(sum(terms))
         raw[n, c] = math.prod(factors)
     assert seen == pytest.approx((raw - raw.min(axis=0)) / (raw.max(axis=0) - raw.min(axis=0)))

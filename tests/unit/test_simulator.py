@@ -42,9 +42,7 @@ def test_weights_and_synapses_agree_in_every_form(weight, kind, delay):
     expected = [float(weight(i, j)) for i, j in pairs]
     assert sim.weights("p").tolist() == expected
     short_rows = callable(delay) and np.unique(delay(source, target)).size > 1
-    assert sim.built.projections["p"].w_kind == (
-        rows.BY_SYNAPSE if short_rows and kind == rows.BY_ROW else kind
-    )
+    assert sim.built.projections["p"].w_kind == (rows.BY_SYNAPSE if short_rows and kind == rows.BY_ROW else kind)
     sim.set_weights("p", 2.0 * np.array(expected))
     assert sim.weights("p").tolist() == [2.0 * w for w in expected]
 
