@@ -219,7 +219,8 @@ class Network:
         name : str, optional
             Unique in the network. Default: ``"source->target"``, numbered if taken.
         dtype : {"float64", "float32"}
-            In which the weights and the rule's synaptic states are kept.
+            In which the weights and the rule's synaptic states are kept; where delays are many, on the grid, also the
+            sums of weights that arrive in one tick.
         teaches : Projection, optional
             A projection onto the same target whose rule has a method `on_teach`: spikes arrive there, at what the rule
             keeps of each postsynaptic neuron, and leave the neuron itself alone. So error neurons teach synapses.

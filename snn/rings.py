@@ -67,9 +67,12 @@ def ring_rows(
 def make_rings(built: list[BuiltProjection], blocks: dict[str, Struct]) -> dict[tuple[str, int], Struct]:
     """The rings of all ports that need one, by name of the population and number of the port."""
     longest: dict[tuple[str, int], int] = {}
+    exact: dict[tuple[str, int], np.dtype] = {}
     for p in built:
         if p.ticks is not None:
             longest[p.end] = max(longest.get(p.end, 0), int(p.ticks.max()))
+            # Sums are no more exact than what they add up.
+            exact[p.end] = np.promote_types(exact.get(p.end, p.weight.dtype), p.weight.dtype)
     return {
         (name, port): Struct(
             kind=ring.RING,
@@ -79,7 +82,7 @@ def make_rings(built: list[BuiltProjection], blocks: dict[str, Struct]) -> dict[
             port=port,
             size=blocks[name].g1 - blocks[name].g0,
             n_slots=most + 1,
-            sums=np.zeros((most + 1) * (blocks[name].g1 - blocks[name].g0)),
+            sums=np.zeros((most + 1) * (blocks[name].g1 - blocks[name].g0), exact[name, port]),
         )
         for (name, port), most in longest.items()
     }

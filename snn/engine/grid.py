@@ -67,10 +67,22 @@ def _send(e, gid):
             e.pool_r[k] = e.out_r0[p]
             e.pool_end[k] = e.out_r1[p]
             _enqueue(e, k)
-    b = e.block_of[gid]
-    for p in range(e.ring_ptr[b], e.ring_ptr[b + 1]):
-        g = e.ring_groups[p]
-        invoke(e.group_kernels[g], e.groups[g], e, SPREAD, gid - e.block_g0[b], float(e.sent))
+
+
+@kernel
+def _spread(e):
+    """Let the spikes that are being sent go through rings: for each ring, all that come from one population."""
+    first = 0
+    while first < e.n_sending:
+        b = e.block_of[e.sending[first]]
+        last = first + 1
+        while last < e.n_sending and e.block_of[e.sending[last]] == b:
+            last += 1
+        e.due_end = last
+        for p in range(e.ring_ptr[b], e.ring_ptr[b + 1]):
+            g = e.ring_groups[p]
+            invoke(e.group_kernels[g], e.groups[g], e, SPREAD, first, float(e.sent))
+        first = last
 
 
 @kernel
@@ -96,6 +108,7 @@ def _send_until(e, until):
         for k in range(e.n_sending):
             _look_ahead(e, e.sending[min(k + 8, last)], e.sending[min(k + 4, last)])
             _send(e, e.sending[k])
+        _spread(e)
         e.sent += 1
     return DONE
 

@@ -227,7 +227,8 @@ def drizzle(b, e, op, j, t):
         model, fields, states = b.target.model, b.target.fields, b.target.states
         until, own, gentle = b.target.until, b.target.input == OWN, b.gentle
         total, first = 0, b.lo
-        # In pieces, so that what can be done at vector speed is: counting, and receiving where 0 may be received.
+        # In pieces, so that what can be done at vector speed is: counting, and receiving where 0 may be received and
+        # no cell is left out, which would be stores by mask (measured: 14 us for 12 500 cells).
         while first < b.hi:
             begin = first - first % LANES
             last = min(begin + b.drawn.size, b.hi)
@@ -236,10 +237,16 @@ def drizzle(b, e, op, j, t):
             for k in range(counts.size):
                 counts[k] += drawn[k]
                 total += drawn[k]
-            for k in range(counts.size):
-                if gentle or drawn[k] > 0:
+            if gentle and not own:
+                for k in range(counts.size):
                     j = first + k
-                    receive(model, view(fields, states, j, ()), j, port, drawn[k] * weight, own and until[j] > tick)
+                    receive(model, view(fields, states, j, ()), j, port, drawn[k] * weight, False)
+            else:
+                for k in range(counts.size):
+                    if gentle or drawn[k] > 0:
+                        j = first + k
+                        held = own and until[j] > tick
+                        receive(model, view(fields, states, j, ()), j, port, drawn[k] * weight, held)
             first = last
         b.count[0] += total
         b.count[1] += total
