@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from .cells import RESET, clear
 from .dispatch import Kind
 from .jit import entry, inlined
 from .prefetch import prefetch
@@ -26,7 +27,19 @@ _AHEAD = 32
 
 
 @inlined
-def _spread(g, row, tick):
+def _in_time(g, e, row, tick):
+    """How many synapses of a row a spike reaches before everything in flight is forgotten."""
+    lo, hi = row_begin(g, row), row_end(g, row)
+    if tick + g.n_slots <= e.horizon:
+        return hi - lo
+    n = 0
+    for k in range(lo, hi):
+        n += tick + np.int64(g.ticks[k]) < e.horizon
+    return n
+
+
+@inlined
+def _spread(g, e, row, tick):
     """Add the weights of a row to the sums of the ticks in which they are due."""
     lo, hi = row_begin(g, row), row_end(g, row)
     size, sums = g.size, g.sums
@@ -44,15 +57,16 @@ def _spread(g, row, tick):
         if by_synapse:
             add = float(w[k])
         sums[at - end if at >= end else at] += add
-    g.count[N_ARRIVALS] += 1
-    g.count[N_EVENTS] += n
+    n_events = _in_time(g, e, row, tick)
+    g.count[N_ARRIVALS] += n_events > 0
+    g.count[N_EVENTS] += n_events
 
 
 @entry
 def ring_group(g, e, op, i, t):
     """The synapses of one projection; a spike of source `i` in tick `t`."""
     if op == SPREAD:
-        _spread(g, i, int(t))
+        _spread(g, e, i, int(t))
     return 0.0
 
 
@@ -68,6 +82,8 @@ def ring(b, e, op, j, t):
             j = lo + k
             receive(model, view(fields, states, j, ()), j, port, sums[k], own and until[j] > tick)
             sums[k] = 0.0
+    elif op == RESET:
+        clear(b.sums)
     return 0.0
 
 
