@@ -27,15 +27,17 @@ _AHEAD = 32
 
 
 @inlined
-def _in_time(g, e, row, tick):
-    """How many synapses of a row a spike reaches before everything in flight is forgotten."""
+def _count(g, e, row, tick):
+    """Count what a spike reaches before everything in flight is forgotten."""
     lo, hi = row_begin(g, row), row_end(g, row)
-    if tick + g.n_slots <= e.horizon:
-        return hi - lo
-    n = 0
-    for k in range(lo, hi):
-        n += tick + np.int64(g.ticks[k]) < e.horizon
-    return n
+    n, reached = hi - lo, True
+    if tick + g.n_slots > e.horizon:
+        n = 0
+        for k in range(lo, hi):
+            n += tick + np.int64(g.ticks[k]) < e.horizon
+        reached = n > 0
+    g.count[N_ARRIVALS] += reached
+    g.count[N_EVENTS] += n
 
 
 @inlined
@@ -57,9 +59,7 @@ def _spread(g, e, row, tick):
         if by_synapse:
             add = float(w[k])
         sums[at - end if at >= end else at] += add
-    n_events = _in_time(g, e, row, tick)
-    g.count[N_ARRIVALS] += n_events > 0
-    g.count[N_EVENTS] += n_events
+    _count(g, e, row, tick)
 
 
 @entry

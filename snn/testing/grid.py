@@ -72,7 +72,8 @@ class GridTwin(Twin):
         before = {self._gid(cell): cell.record.copy() for cell in fired}
         for cell in fired:
             self._count_spike(cell)
-            cell.v_fired = getattr(cell.record, getattr(cell.plugin, "potential", ""), math.nan)
+            if isinstance(cell.plugin, Model):
+                cell.v_fired = getattr(cell.record, cell.plugin.potential)
             self._emit(cell)
         due = [what[3:] for what in sorted(self._due.pop(self.tick, []), key=lambda what: what[:3])]
         for row in due:
