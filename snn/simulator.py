@@ -640,9 +640,14 @@ class Simulator:
                 error=lesson.error, wanted=lesson.wanted, label=lesson.label, reward=lesson.reward,
                 link_kernels=links.kernels, links=links.structs, engine_kernels=driver.kernels, engines=driver.structs,
             )  # fmt: skip
+            few = 16
             try:
                 while shown.sample < hi:
-                    why = built.call(presenting.present, shown, min(hi, shown.sample + 512))
+                    looked = time.perf_counter()
+                    why = built.call(presenting.present, shown, min(hi, shown.sample + few))
+                    took = time.perf_counter() - looked
+                    # Ctrl+C and the progress meter are looked at between such stretches.
+                    few = max(1, few // 2) if took > _STRETCH_SECONDS else min(512, 2 * few)
                     if why == exact.GROW:
                         grow(e)
                     elif why == presenting.RUNAWAY:
