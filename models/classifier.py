@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from snn.connect import all_to_all
-from snn.errors import NetworkError
+from snn.errors import NetworkError, ParameterError
 from snn.network import Network, Population, Projection
 from snn.plugin import Credit, Model, Rule, Source
 from snn.random import Distribution, normal
@@ -33,6 +33,21 @@ def hidden_layers(net: Network, cell: Model, sizes: Sequence[int]) -> list[Popul
     if not sizes:
         raise NetworkError("A classifier has at least one hidden layer; give sizes=(inputs, hidden, ..., classes).")
     return [net.population("hidden" if k == 1 else f"hidden{k}", cell, n) for k, n in enumerate(sizes, 1)]
+
+
+def clock(duration: float, steps: int | None) -> dict[str, Any]:
+    """Arguments of Simulator for presentations of so many time steps; None: continuous time.
+
+    Raises
+    ------
+    ParameterError
+        Unless `steps` is None or a whole number above 0.
+    """
+    if steps is None:
+        return {}
+    if isinstance(steps, bool) or not isinstance(steps, (int, np.integer)) or steps < 1:
+        raise ParameterError(f"steps is {steps!r}; give a whole number of time steps, 1 or more, or None.")
+    return {"engine": "grid", "dt": duration / steps}
 
 
 class Classifier:
@@ -139,6 +154,8 @@ class LatencyClassifier(Classifier):
         Largest random delay of an input's spikes while training; evaluation has none.
     encoder : Source, optional
         In place of the latency code: Playback() for samples that are spikes, Rate(...).
+    steps : int, optional
+        Run on the grid engine, with so many time steps in a presentation; by default in continuous time.
     """
 
     def __init__(
@@ -159,6 +176,7 @@ class LatencyClassifier(Classifier):
         low: float = 0.1,
         jitter: float = 8 * ms,
         encoder: Source | None = None,
+        steps: int | None = None,
     ) -> None:
         net = Network(seed)
         encoder = Latency(t_last=t_last, low=low, period=period) if encoder is None else encoder
@@ -179,7 +197,7 @@ class LatencyClassifier(Classifier):
             for k, layer in enumerate(self.hidden):
                 net.credit(self.credit, error=above[k] if self.credit.layerwise else self.readout, to=layer)
         self.network, self.duration, self.seed, self.jitter = net, duration, seed, jitter
-        self.sim = Simulator(net, record=[])
+        self.sim = Simulator(net, record=[], **clock(duration, steps))
 
     def _join(
         self, net: Network, below: Population, above: Population, weight: Distribution, rule: Rule | None

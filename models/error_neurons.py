@@ -14,7 +14,7 @@ from snn.random import Streams, normal
 from snn.simulator import Simulator
 from snn.units import ms
 
-from .classifier import Classifier, hidden_layers
+from .classifier import Classifier, clock, hidden_layers
 from .lif import LIF
 from .sources import Latency
 
@@ -39,7 +39,7 @@ class ErrorNeuronClassifier(Classifier):
         Time between two spikes of the label's neuron.
     e_weight : float
         Weight of a label's or an output's spike at an error neuron, in thresholds.
-    seed, w_in, w_hidden, w_out, tau_m, t_last, duration, period, low, jitter
+    seed, w_in, w_hidden, w_out, tau_m, t_last, duration, period, low, jitter, steps
         As in :class:`LatencyClassifier`.
 
     References
@@ -66,6 +66,7 @@ class ErrorNeuronClassifier(Classifier):
         period: float = 25 * ms,
         low: float = 0.1,
         jitter: float = 2 * ms,
+        steps: int | None = None,
     ) -> None:
         net = Network(seed)
         self.inputs = net.population("input", Latency(t_last=t_last, low=low, period=period), sizes[0])
@@ -99,4 +100,4 @@ class ErrorNeuronClassifier(Classifier):
                 way = one_to_one() if layer is self.readout else all_to_all()
                 net.connect(errors, layer, way, weight=sign if layer is self.readout else sign * b, teaches=learns)
         self.network, self.duration, self.seed, self.jitter = net, duration, seed, jitter
-        self.sim = Simulator(net, record=[])
+        self.sim = Simulator(net, record=[], **clock(duration, steps))

@@ -15,7 +15,7 @@ class EProp(Rule):
     potential per unit weight, and F the readout's filter:
 
         e_ij = psi_j z_i,    F(e) <- kappa F(e) + e,    kappa = exp(-dt / tau_out),
-        psi_j = gamma / v_thresh max(0, 1 - |v_j - v_thresh| / (width v_thresh)).
+        psi_j = gamma / |v_thresh| max(0, 1 - |v_j - v_thresh| / (width |v_thresh|)).
 
     Where the neuron has fired since the last error, psi is that of the potential which the spike was fired from.
 
@@ -54,8 +54,9 @@ class EProp(Rule):
 
     def slope(self, post: Any) -> float:
         """Pseudo-derivative of the spike by the potential."""
-        away = abs(post.v - self.threshold(post)) / (self.width * self.v_thresh)
-        return self.gamma / self.v_thresh * max(0.0, 1.0 - away)
+        scale = abs(self.v_thresh)
+        away = abs(post.v - self.threshold(post)) / (self.width * scale)
+        return self.gamma / scale * max(0.0, 1.0 - away)
 
     def eligibility(self, syn: Any, pre: Any, post: Any) -> float:
         return post.psi * pre.z

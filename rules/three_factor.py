@@ -19,7 +19,7 @@ class ThreeFactor(Rule):
 
     so that a synapse is touched once per presynaptic spike, whatever the number of samples. The surrogate derivative
 
-        psi(v) = (1 + |v - v_thresh| / (width v_thresh))^-2
+        psi(v) = (1 + |v - v_thresh| / (width |v_thresh|))^-2
 
     is that of a fast sigmoid. It vanishes nowhere, so that a neuron that has fallen silent can learn to fire again.
     The reset's own derivative is left out, as usual.
@@ -51,7 +51,7 @@ class ThreeFactor(Rule):
     reference = "Bellec et al. (2020); Zenke & Ganguli (2018); Neftci et al. (2017)"
 
     def psi(self, v: float) -> float:
-        half = self.width * self.v_thresh
+        half = self.width * abs(self.v_thresh)
         root = half / (half + abs(v - self.v_thresh))
         return root * root
 

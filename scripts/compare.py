@@ -9,7 +9,9 @@ end.
   python scripts/compare.py --task mnist --data FOLDER --rules all --hidden 100 500 --validation 0
   python scripts/compare.py --task delayed-feedback:delay=0 delayed-feedback:delay=0.1 --rules symmetric
   python scripts/compare.py --task mnist --rules dfa --tune --set credit.scale=0.2 rule.eta=0.004
+  python scripts/compare.py --task yin-yang --rules symmetric dfa --set net.steps=40
 
+Networks run in continuous time; with net.steps, in so many time steps for a presentation (BPTT has bptt.steps).
 Settings are those of scripts/settings.toml. A run that fails (numbers that are not finite, rates that explode, layers
 that fall silent, accuracy at chance) says so under the table and in the row's "faults".
 """
@@ -108,22 +110,20 @@ def network(rule: str, task: Task, settings: dict[str, Any], seed: int) -> Any:
     net = dict(settings["net"])
     if isinstance(task.train_x, Events):
         net["duration"] = task.duration
-    duration = net.get("duration", 0.03)
-    net["duration"] = duration + task.feedback_delay
+    duration, delay = net.get("duration", 0.03), task.feedback_delay
     if rule == BASELINE:
-        own = dict(settings["bptt"])
-        own["steps"] = round(own.get("steps", 40) * net["duration"] / duration)
-        return BPTT(sizes, seed=seed, **net, **own)
+        # Its own time steps, whatever the network has otherwise.
+        return BPTT(sizes, seed=seed, **lengthened(net | {"steps": 40} | settings["bptt"], duration, delay))
     if rule == SPIKES_ALONE:
         if isinstance(task.train_x, Events):
             raise ParameterError(f"Task {task.name!r} has spikes for samples, which rule {rule!r} cannot be shown.")
         # Its readout fires, so that the scale of a readout that sums says nothing about its weights.
         own = {key: value for key, value in settings["net"].items() if key != "w_out"} | settings["erbp"]
-        own["duration"] = own.get("duration", 0.05) + task.feedback_delay
+        own = lengthened(own, own.get("duration", 0.05), delay)
         rules = ErrorNeurons(**settings["erbp_rule"]), ErrorNeurons(**settings["erbp_readout"])
         return ErrorNeuronClassifier(sizes, *rules, seed=seed, **own)
     if rule in (EPROP, EPROP_CONTROL):
-        return recurrent(rule, task, settings, duration + task.feedback_delay, seed)
+        return recurrent(rule, task, settings, duration + delay, seed)
     credit = None
     if rule != CONTROL:
         own = dict(settings["credit"])
@@ -133,12 +133,22 @@ def network(rule: str, task: Task, settings: dict[str, Any], seed: int) -> Any:
         credit = PATHWAYS[rule](**own)
     if isinstance(task.train_x, Events):
         net["encoder"] = Playback()
-    hidden_rule = None if credit is None else ThreeFactor(**settings["rule"])
-    return LatencyClassifier(sizes, hidden_rule, Delta(**settings["readout"]), credit, seed=seed, **net)
+    rules = None if credit is None else ThreeFactor(**settings["rule"]), Delta(**settings["readout"])
+    return LatencyClassifier(sizes, *rules, credit, seed=seed, **lengthened(net, duration, delay))
+
+
+def lengthened(net: dict[str, Any], duration: float, delay: float) -> dict[str, Any]:
+    """Settings of a network for presentations that are longer by `delay` (s); time steps are as long as before."""
+    longer = net | {"duration": duration + delay}
+    if "steps" in net:
+        longer["steps"] = round(net["steps"] * longer["duration"] / duration)
+    return longer
 
 
 def recurrent(rule: str, task: Task, settings: dict[str, Any], duration: float, seed: int) -> RecurrentNetwork:
     """A recurrent network, half of its neurons adaptive, that is told of errors in the last `taught` seconds."""
+    if "steps" in settings["net"]:
+        raise ParameterError(f"net.steps is for feed-forward networks, and rule {rule!r} has another. Leave it out.")
     own, n = dict(settings["recurrent"]), sum(map(int, settings["hidden"].split("-")))
     taught, readout = own.pop("taught", duration), DeltaSum(eta=own.pop("eta_readout", 0.001))
     if not isinstance(task.train_x, Events):

@@ -30,7 +30,8 @@ update    on_post, on_signal, on_end of a rule, see :mod:`snn.tally`.
 control   each row of a spike is pushed to the queue and popped.
 
 Not counted: predictions of threshold crossings (one logarithm or more for each neuron that a constant drive, or a
-current, takes across its threshold), the drawing of random spikes, and the reading of results.
+current, takes across its threshold), the drawing of random spikes, and the reading of results. Of a network on the
+grid the same is counted: what its events would cost on that core, not the moving of every neuron in every time step.
 """
 
 from __future__ import annotations

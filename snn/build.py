@@ -567,8 +567,7 @@ def _given_spikes(network: Network, offset: dict[str, int], grid: Grid | None) -
             ids.append((own.astype(np.int64) + offset[name]).astype(np.int32))
     t, i = np.concatenate(times), np.concatenate(ids)
     if grid is not None:
-        # As Brian2 finds the step of a time: a little slack for products like 3 * 0.1 ms.
-        t = np.floor(t / grid.dt + 1e-3)
+        t = grid.holding(t)
     order = np.lexsort((i, t))
     return t[order], i[order]
 

@@ -16,6 +16,8 @@ from .engine.struct import Struct, StructType, table
 
 _LEAST_RECORDED = 65536
 """Spikes that an engine keeps before they are taken, at least."""
+_FOR_EVER = 2**62
+"""The tick at which what is in flight is forgotten, in a run."""
 
 
 def _queues(capacity: int) -> dict[str, np.ndarray]:
@@ -82,8 +84,8 @@ def driver_struct(
     slots = float(row_delay.max(initial=0.0)) / (1.0 if on_grid else window)
     bins = 1 << (math.ceil(slots) + 1).bit_length()
     # No more neurons fire in a tick than these: sources may fire twice, given spikes as often as they are given.
-    room, most_given = 2 * total + 1024, int(np.unique(given[0], return_counts=True)[1].max(initial=0))
-    n_rec = max(_LEAST_RECORDED, 4 * total + 2048) + most_given
+    room, most_given = 2 * total + 1024, most_at_once(given[0])
+    n_rec = max(_LEAST_RECORDED, 2 * room) + most_given
     times, spikes = np.zeros((1, n_rec)), np.zeros((1, n_rec), np.int32)
     capacity = max(1024, 2 * max_rows + 16)
     return Struct(
@@ -112,7 +114,8 @@ def driver_struct(
         open_tmp_t=np.zeros(total), open_tmp_i=np.zeros(total, np.int32), open_buckets=np.zeros(total + 2, np.int64),
         rel_t=np.zeros(total + 1), rel_i=np.zeros(total + 1, np.int32),
         rest_t=np.zeros(total + 1), rest_i=np.zeros(total + 1, np.int32),
-        tick=0, sent=0, bad=-1, n_fired=0, room=room, fired=np.zeros(room + most_given, np.int32),
+        tick=0, sent=0, bad=-1, n_fired=0, room=room,
+        fired=np.zeros(room + total + most_given, np.int32), first_draw=0, horizon=_FOR_EVER,
         part=0, n_parts=1, ahead=0, times=times, spikes=spikes, rec_t=times[0], rec_i=spikes[0], n_sending=0,
         known=np.array(known, np.uint8),
         ends=np.zeros((1, 8), np.int64), published=np.zeros(APART, np.int64), merging=np.zeros(1, np.int64),
@@ -130,6 +133,23 @@ def driver_type() -> StructType:
         given=(nothing, nothing.astype(np.int32)), window=1.0, on_grid=False, known=[], post_first=False,
         reads_fired=False,
     ).type_  # fmt: skip
+
+
+def most_at_once(times: np.ndarray) -> int:
+    """Length of the longest run of equal finite numbers."""
+    ends = np.flatnonzero(np.append(times[1:] != times[:-1], np.ones(min(1, times.size), bool)))
+    return int(np.diff(ends, prepend=-1)[np.isfinite(times[ends])].max(initial=0))
+
+
+def give_spikes(e: Struct, times: np.ndarray, neurons: np.ndarray) -> None:
+    """Let an engine that is alone play other given spikes, whose times (s, or ticks) ascend in stretches."""
+    e.given_t, e.given_i = times, neurons
+    needed = e.room + e.counts.size + most_at_once(times)
+    if e.fired.size < needed:
+        e.fired = np.zeros(needed, np.int32)
+    if e.rec_t.size < needed:
+        e.times, e.spikes = np.zeros((1, needed)), np.zeros((1, needed), np.int32)
+        e.rec_t, e.rec_i = e.times[0], e.spikes[0]
 
 
 def grow(e: Struct) -> None:

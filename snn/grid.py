@@ -46,6 +46,24 @@ class Grid:
             )
         return nearest
 
+    def whole(self, where: str, time: float) -> int:
+        """A positive time as a whole number of steps, which is never rounded."""
+        ticks = time / self.dt
+        nearest = max(1, round(ticks))
+        if abs(ticks - nearest) > 1e-6 * nearest:
+            raise ParameterError(
+                f"{where} is {time:g} s, {ticks:g} time steps of {self.dt:g} s; the nearest is "
+                f"{nearest * self.dt:g} s. Give whole steps, or Simulator(..., dt=) a step that divides it."
+            )
+        return nearest
+
+    def holding(self, times: np.ndarray) -> np.ndarray:
+        """Numbers (float64) of the steps that hold these times, found as Brian2 finds them.
+
+        With a little slack for products like 3 * 0.1 ms.
+        """
+        return np.floor(times / self.dt + 1e-3)
+
 
 _PIECE = 256
 """Poisson numbers that are drawn at once; those that share a random word are drawn together."""
@@ -125,6 +143,7 @@ def grid_block(population: Population, common: dict[str, Any], streams: Streams,
         until=np.zeros(n, np.int64),
         held=np.zeros(n, np.int32),
         fired=np.zeros(n, np.int32),
+        v_fired=np.zeros(n),
         n_held=0,
         n_fired=0,
         input=stepped.KEPT if model.receives_while_held else stepped.OWN if own else stepped.LOST,

@@ -332,7 +332,7 @@ class Rule(Plugin):
     """Beyond its declared state, what the rule reads: ``("post.v",)`` for the target's membrane potential.
 
     `post.v` is there in on_pre and in post_signal, and in post_spike, where it is the potential that the spike was
-    fired from.
+    fired from. That of a refractory cell is -1e30, below every threshold.
     """
     once: ClassVar[bool] = False
     """Whether the rule can learn only from one error in a presentation, at its end."""

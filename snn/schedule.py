@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from .arguments import duration_of
 from .engine import present
 from .errors import ParameterError
+from .grid import Grid
 from .network import Population
 
 
@@ -23,6 +24,8 @@ class Schedule:
         How often, and from which time on there are errors.
     every, tau : float, s
         Time between two, and time constant of a trace or of first spikes.
+    ticks : int
+        Time steps of the grid between two; 0 in continuous time.
     """
 
     code: int
@@ -30,6 +33,7 @@ class Schedule:
     first_taught: int
     every: float
     tau: float
+    ticks: int
 
 
 _CODES = {
@@ -41,7 +45,13 @@ _CODES = {
 
 
 def schedule(
-    readout: Population, duration: float, every: float | None, teach_from: float, code: str | None, tau: float
+    readout: Population,
+    duration: float,
+    every: float | None,
+    teach_from: float,
+    code: str | None,
+    tau: float,
+    grid: Grid | None,
 ) -> Schedule:
     """A presentation's schedule.
 
@@ -66,12 +76,13 @@ def schedule(
     teach_from = duration_of("present: teach_from", teach_from)
     if tau == 0.0:
         raise ParameterError("present: tau_read is 0; give a positive time in seconds.")
+    ticks = 0 if grid is None else grid.whole("present: duration", duration)
     if every is None:
         if teach_from > 0.0:
             raise ParameterError(
                 f"present: teach_from is {teach_from:g} s, but there is one error, at the end; give every."
             )
-        return Schedule(_CODES[code], 1, 0, duration, tau)
+        return Schedule(_CODES[code], 1, 0, duration, tau, ticks)
     every = duration_of("present: every", every)
     steps = round(duration / every) if every > 0.0 else 0
     if steps < 1 or abs(steps * every - duration) > 1e-9 * duration:
@@ -79,10 +90,12 @@ def schedule(
             f"present: every is {every:g} s, which does not divide the duration, {duration:g} s. "
             f"Give {duration / max(1, steps):g}, or another part of it."
         )
+    if grid is not None:
+        ticks = grid.whole("present: every", every)
     if teach_from >= duration:
         raise ParameterError(
             f"present: teach_from is {teach_from:g} s and the presentation ends at {duration:g} s; give less."
         )
     # The error at (k + 1) every is the first at or after that time.
     first = max(0, math.ceil(teach_from / every - 1e-9) - 1)
-    return Schedule(_CODES[code], steps, first, every, tau)
+    return Schedule(_CODES[code], steps, first, every, tau, ticks)

@@ -17,7 +17,7 @@ from . import progress as meters
 from .account import ledger_of
 from .build import Built, build, read_state, start
 from .collector import uncollected
-from .driver import grow
+from .driver import give_spikes, grow
 from .engine import exact, rows
 from .engine import grid as stepping
 from .engine import present as presenting
@@ -390,7 +390,7 @@ class Simulator:
             if all(why == exact.DONE for why in reasons):
                 return
             if stepping.BROKEN in reasons:
-                raise self._broken()
+                raise self._broken([part.engine for part in b.parts])
             for part, why in zip(b.parts, reasons, strict=True):
                 if why == exact.GROW:
                     grow(part.engine)
@@ -399,16 +399,15 @@ class Simulator:
             if exact.WATCH in reasons:
                 taker.watched()
 
-    def _broken(self) -> SimulationError:
-        """What to say of a potential that is no finite number."""
-        engines = [part.engine for part in self.built.parts if part.engine.bad >= 0]
-        gid, t = min(((e.bad, e.now) for e in engines), key=lambda found: found[::-1])
+    def _broken(self, engines: Sequence[Struct], shown: str = "") -> SimulationError:
+        """What to say of a potential that is no finite number; `shown` is what is presented."""
+        gid, t = min(((e.bad, e.now) for e in engines if e.bad >= 0), key=lambda found: found[::-1])
         name = next(n for n, o in reversed(self.built.offset.items()) if o <= gid)
         model = self.network.populations[name].model
         variable = getattr(model, "potential", "v")
         return SimulationError(
             f"State {variable!r} of neuron {gid - self.built.offset[name]} of population {name!r} "
-            f"({type(model).__name__}) is not a finite number from t = {t:g} s on. The time step "
+            f"({type(model).__name__}) is not a finite number from t = {t:g} s{shown} on. The time step "
             f"({self.built.grid.dt if self.built.grid else 0:g} s) may be too long for the model: try a shorter dt."
         )
 
@@ -428,8 +427,8 @@ class Simulator:
         """Start afresh after presentations."""
         self.built = self._anew()
         e = self.built.engine
-        e.given_shift = self._offset
-        e.i_given = int(np.searchsorted(e.given_t, self._offset))
+        e.given_shift = self._offset if self.grid is None else float(round(self._offset / self.grid.dt))
+        e.i_given = int(np.searchsorted(e.given_t, e.given_shift))
         start(self.built)
         share(self.built, self.threads)
         self._stale = False
@@ -495,7 +494,10 @@ class Simulator:
         of the end once (``on_end``).
 
         Given spikes (:class:`~snn.plugin.GivenSpikes`) fire in each presentation, at their times within it. A
-        source draws new random numbers in each presentation, and its own states start afresh.
+        source draws new random numbers in each presentation, and its own states start afresh; so does noise.
+
+        On the grid, `duration` and `every` are whole numbers of time steps. Outputs are read, and rules told of errors,
+        when a step has ended; spikes of step n have the time n dt within the presentation.
 
         Parameters
         ----------
@@ -537,14 +539,17 @@ class Simulator:
         -------
         Presentations
 
+        Raises
+        ------
+        NetworkError, ParameterError
+            Before anything is shown.
+        SimulationError
+            When rates explode, or a potential is no finite number (grid engine).
+
         References
         ----------
         van Rossum (2001) Neural Comput. 13, 751 (distance of spike trains).
         """
-        if self.engine == "grid":
-            raise NetworkError(
-                "present runs on the exact engine; give Simulator(..., engine='exact') and models with a closed form."
-            )
         if self.network.currents:
             raise NetworkError(
                 f"present: a current is injected into population {self.network.currents[0].population.name!r}, and "
@@ -576,7 +581,13 @@ class Simulator:
             raise ParameterError("present: learning needs labels or targets; give them, or learn=False.")
         if labels is not None and targets is not None:
             raise ParameterError("present: labels and targets are both given; give one of them.")
-        plan = schedule(readout, duration, every, teach_from, code, tau_read)
+        plan = schedule(readout, duration, every, teach_from, code, tau_read, self.grid)
+        drawn = [p.projection.source.name for p in self.built.projections.values() if p.group in self.built.drizzled]
+        if record and drawn:
+            raise RecordingError(
+                f"present: record=True keeps the spikes of all neurons, but those of population {drawn[0]!r} are drawn "
+                f"as numbers of arrivals. Give Simulator(..., record=[Spikes({drawn[0]})]), or leave out record=True."
+            )
         aims = arguments.targets_of(targets, x.shape[0], readout, plan)
         if learn:
             check_learning(self.built, plan, labels is not None)
@@ -610,15 +621,17 @@ class Simulator:
             declared = e.given_t, e.given_i
             first_spike = np.zeros(0, np.int64)
             if isinstance(samples, Events):
-                first_spike, e.given_t, e.given_i = _played(samples, built.offset[into.name])
+                first_spike, *played = _played(samples, built.offset[into.name], self.grid)
+                give_spikes(e, *played)
             links = links_of(built, readout, lesson) if learn else Links([], [], e)
-            driver = Links([exact.advance], [e], e)
+            driver = Links([exact.advance if self.grid is None else stepping.advance_grid], [e], e)
             shown = Struct(
                 sample=lo, middle=0, rec_start=0, first=self.presented, readout=built.offset[readout.name],
                 duration=float(duration), learn=bool(learn), record=bool(record), n_links=len(links.alive),
                 x_start=np.zeros(0) if first_spike.size else _encoded(built, into), samples=x, first_spike=first_spike,
                 potential=potential, fired=np.zeros(len(readout), np.int64),
-                code=plan.code, step=0, n_steps=plan.steps, every=plan.every, first_taught=plan.first_taught,
+                code=plan.code, step=0, n_steps=plan.steps, every=plan.every, ticks=plan.ticks,
+                first_taught=plan.first_taught,
                 share=1.0 / (plan.steps - plan.first_taught), tau_read=plan.tau, fade=math.exp(-plan.every / plan.tau),
                 seen=0, n_fired=0, earliest=np.zeros(len(readout)), trace=np.zeros(len(readout)), targets=aims,
                 over_time=over_time,
@@ -627,9 +640,14 @@ class Simulator:
                 error=lesson.error, wanted=lesson.wanted, label=lesson.label, reward=lesson.reward,
                 link_kernels=links.kernels, links=links.structs, engine_kernels=driver.kernels, engines=driver.structs,
             )  # fmt: skip
+            few = 16
             try:
                 while shown.sample < hi:
-                    why = built.call(presenting.present, shown, min(hi, shown.sample + 512))
+                    looked = time.perf_counter()
+                    why = built.call(presenting.present, shown, min(hi, shown.sample + few))
+                    took = time.perf_counter() - looked
+                    # Ctrl+C and the progress meter are looked at between such stretches.
+                    few = max(1, few // 2) if took > _STRETCH_SECONDS else min(512, 2 * few)
                     if why == exact.GROW:
                         grow(e)
                     elif why == presenting.RUNAWAY:
@@ -638,16 +656,17 @@ class Simulator:
                             f"each neuron: rates have exploded. Lower the learning rate or the weights, or give "
                             f"neurons a refractory time."
                         )
+                    elif why == stepping.BROKEN:
+                        raise self._broken([e], f" of sample {index[shown.sample]}")
                     elif why == exact.FLUSH:
-                        r = e.n_rec
-                        times = e.rec_t[:r].copy()
+                        times, neurons = take_spikes(built)
                         if shown.middle:
                             times[shown.rec_start :] += (self.presented + shown.sample) * duration
-                        recorded.append((times, e.rec_i[:r].copy()))
-                        e.n_rec = shown.rec_start = shown.seen = 0
+                        recorded.append((times, neurons))
+                        shown.rec_start = shown.seen = 0
                     meter.update(shown.sample - lo)
                 if record:
-                    recorded.append((e.rec_t[: e.n_rec].copy(), e.rec_i[: e.n_rec].copy()))
+                    recorded.append(take_spikes(built))
             finally:
                 # Also where a sample has ended with an error, so that nothing of it is left for the next.
                 e.n_rec = 0
@@ -664,7 +683,7 @@ class Simulator:
             if parts == 1:
                 work(self.built, 0, n, meter)
             else:
-                built = [self.built, *(_twin(self.built, self.ties, self.window) for _ in range(parts - 1))]
+                built = [self.built, *(self._anew() for _ in range(parts - 1))]
                 with ThreadPoolExecutor(parts) as threads_:
                     jobs = [
                         threads_.submit(
@@ -703,12 +722,20 @@ class Simulator:
         return result
 
 
-def _played(events: Events, offset: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Where each sample's spikes begin, their times, each sample's followed by one that never comes, and neurons."""
+def _played(events: Events, offset: int, grid: Grid | None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Where each sample's spikes begin, their times, each sample's followed by one that never comes, and neurons.
+
+    Times are in seconds, or in ticks of the grid.
+    """
     n = len(events)
-    at = np.arange(events.times.size) + np.repeat(np.arange(n), np.diff(events.ptr))
-    times, ids = np.full(events.times.size + n, math.inf), np.zeros(events.times.size + n, np.int32)
-    times[at], ids[at] = events.times, events.ids + np.int32(offset)
+    sample, own, neurons = np.repeat(np.arange(n), np.diff(events.ptr)), events.times, events.ids + np.int32(offset)
+    if grid is not None:
+        own = grid.holding(own)
+        order = np.lexsort((neurons, own, sample))
+        own, neurons = own[order], neurons[order]
+    at = np.arange(own.size) + sample
+    times, ids = np.full(own.size + n, math.inf), np.zeros(own.size + n, np.int32)
+    times[at], ids[at] = own, neurons
     return events.ptr[:-1] + np.arange(n), times, ids
 
 
@@ -741,15 +768,6 @@ def _difference(now: _Counts, before: _Counts) -> _Counts:
 def _sum(parts: list[dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
     names = dict.fromkeys(name for part in parts for name in part)
     return {name: np.sum([part[name] for part in parts if name in part], axis=0) for name in names}
-
-
-def _twin(built: Built, ties: str, window: float | None) -> Built:
-    """A second engine for the same network that shares the weights."""
-    twin = build(built.network, ties=ties, window=window)
-    for own, shared in zip(twin.groups, built.groups, strict=True):
-        own.w, own.w_kind = shared.w, shared.w_kind
-        own.syn = (shared.w, *own.syn[1:])
-    return twin
 
 
 def _by_population(recorded: list[tuple[np.ndarray, np.ndarray]], built: Built) -> dict[str, SpikeData]:

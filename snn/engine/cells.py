@@ -47,6 +47,13 @@ def copy(to, values):
 
 
 @kernel
+def clear(values):
+    """Set an array to zero."""
+    for k in range(values.size):
+        values[k] = 0.0
+
+
+@kernel
 def foresee(e, gid, t):
     """Neuron gid may cross at t, not before, as seen when a window opens: these are sorted once and served in order."""
     e.next_t[gid] = t

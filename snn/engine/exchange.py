@@ -26,6 +26,22 @@ def tell(e):
 
 
 @kernel
+def forget(e):
+    """Forget the spikes that have been recorded, all of which have been sent."""
+    e.n_rec = 0
+    e.ends[e.part, (e.sent - 1) & (e.ends.shape[1] - 1)] = 0
+
+
+@kernel
+def begin(e):
+    """Start again with exchange 0, on an engine that is alone; spikes that have been recorded are kept."""
+    e.tick = 0
+    e.sent = 0
+    e.ends[e.part, -1 & (e.ends.shape[1] - 1)] = e.n_rec
+    publish(e.published, e.part * APART, 0)
+
+
+@kernel
 def collect(e):
     """Bring the spikes of exchange `sent`, of all engines, into the queue of those to be sent; why it could not."""
     slot, before = e.sent & (e.ends.shape[1] - 1), (e.sent - 1) & (e.ends.shape[1] - 1)
@@ -61,4 +77,4 @@ def _precedes(e, q, m, p, n):
     return e.times[q, m] < e.times[p, n] or (e.times[q, m] == e.times[p, n] and e.spikes[q, m] < e.spikes[p, n])
 
 
-__all__ = ["APART", "WAIT", "collect", "tell"]
+__all__ = ["APART", "WAIT", "begin", "collect", "forget", "tell"]

@@ -161,6 +161,17 @@ def _deliver(e, op, t):
         first = e.due_end
 
 
+@kernel
+def _learn(e, t):
+    """Plasticity of a tick."""
+    if e.post_first == 0:
+        _deliver(e, LEARN, t)
+    for k in range(e.n_fired):
+        learn_post(e, e.fired[k], t)
+    if e.post_first:
+        _deliver(e, LEARN, t)
+
+
 @entry
 def advance_grid(e, engine, op, last, stop):
     """Run until tick `last`, or until the caller has to do something; a kernel like any other."""
@@ -183,12 +194,8 @@ def advance_grid(e, engine, op, last, stop):
         every_block(e, RAIN, 0)
         _find_due(e)
         _deliver(e, RUN, t)
-        if e.post_first == 0:
-            _deliver(e, LEARN, t)
-        for k in range(e.n_fired):
-            learn_post(e, e.fired[k], t)
-        if e.post_first:
-            _deliver(e, LEARN, t)
+        if e.frozen == 0:
+            _learn(e, t)
         every_block(e, SETBACK, 0)
         e.phase = BEGIN
         e.tick += 1

@@ -6,9 +6,10 @@ import math
 
 import numpy as np
 
-from .cells import NUDGE, POTENTIAL, RESET, copy
+from .cells import NUDGE, POTENTIAL, RESET, clear, copy
 from .dispatch import Kind, by_kind, optional
 from .exact import DONE, FLUSH, ask_block, every_block, every_group
+from .exchange import begin, forget
 from .jit import entry, kernel
 from .rng import gaussian
 from .rows import CLEAR, FINISH, GAIN, SIGNAL
@@ -36,13 +37,6 @@ def _same(pathway, value, *rest):
 
 _learn, _mirror = optional("learn", _same), optional("mirror", _same)
 _perturb, _expect = optional("perturb", _same), optional("expect", _same)
-
-
-@kernel
-def clear(values):
-    """Set an array to zero."""
-    for k in range(values.size):
-        values[k] = 0.0
 
 
 @kernel
@@ -195,6 +189,9 @@ def reset_queues(e):
     e.w0 = 0.0
     e.w1 = 0.0
     e.last_w0 = 0.0
+    e.n_fired = 0
+    e.bad = -1
+    begin(e)
 
 
 @kernel
@@ -219,6 +216,9 @@ def _begin_sample(e, p, shown):
         if p.learn:
             p.label_start[p.labels[shown]] = 1.0
     number = p.first + p.sample
+    # Each presentation has a stretch of every random stream to itself.
+    e.first_draw = number << 32
+    e.horizon = p.n_steps * p.ticks
     every_block(e, RESET, number)
     every_group(e, CLEAR, 0.0)
     for k in range(p.n_links):
@@ -279,9 +279,10 @@ def _judge(p, shown):
 
 @entry
 def present(e, p, until):
-    """Show samples p.order[p.sample:until]; returns why it stopped, like :func:`snn.engine.exact.advance`.
+    """Show samples p.order[p.sample:until]; returns why it stopped, like the engine that runs them.
 
-    A presentation is one step, or several, after each of which rules are told of the errors.
+    A presentation is one step, or several, after each of which rules are told of the errors; a step takes p.every s,
+    on the grid p.ticks ticks.
     """
     e.frozen = not p.learn
     while p.sample < until:
@@ -292,7 +293,7 @@ def present(e, p, until):
             p.middle = 1
         while p.step < p.n_steps:
             t = p.duration if p.step + 1 == p.n_steps else (p.step + 1) * p.every
-            why = invoke(p.engine_kernels[0], p.engines[0], e, 0, 0, t)
+            why = invoke(p.engine_kernels[0], p.engines[0], e, 0, (p.step + 1) * p.ticks, t)
             if p.code == FIRST:
                 _find_first_spikes(e, p)
             if why == FLUSH:
@@ -300,7 +301,7 @@ def present(e, p, until):
                 if p.n_fired > MOST * e.next_t.size:
                     return RUNAWAY
                 if not p.record:
-                    e.n_rec = 0
+                    forget(e)
                     p.seen = 0
                     continue
             if why != DONE:
@@ -323,7 +324,7 @@ def present(e, p, until):
             for k in range(p.rec_start, e.n_rec):
                 e.rec_t[k] += (p.first + s) * p.duration
         else:
-            e.n_rec = 0
+            forget(e)
         p.middle = 0
         p.sample = s + 1
         if p.record and e.n_rec > e.rec_t.size // 2:

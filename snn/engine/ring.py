@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from .cells import RESET, clear
 from .dispatch import Kind
 from .jit import entry, inlined
 from .prefetch import prefetch, prefetch_to_write
@@ -29,7 +30,21 @@ _AHEAD = 32
 
 
 @inlined
-def _spread(g, row, tick):
+def _count(g, e, row, tick):
+    """Count what a spike reaches before everything in flight is forgotten."""
+    lo, hi = row_begin(g, row), row_end(g, row)
+    n, reached = hi - lo, True
+    if tick + g.n_slots > e.horizon:
+        n = 0
+        for k in range(lo, hi):
+            n += tick + np.int64(g.ticks[k]) < e.horizon
+        reached = n > 0
+    g.count[N_ARRIVALS] += reached
+    g.count[N_EVENTS] += n
+
+
+@inlined
+def _spread(g, e, row, tick):
     """Add the weights of a row to the sums of the ticks in which they are due."""
     lo, hi = row_begin(g, row), row_end(g, row)
     size, sums = g.size, g.sums
@@ -47,8 +62,7 @@ def _spread(g, row, tick):
         if by_synapse:
             add = float(w[k])
         sums[at - end if at >= end else at] += add
-    g.count[N_ARRIVALS] += 1
-    g.count[N_EVENTS] += n
+    _count(g, e, row, tick)
 
 
 @inlined
@@ -71,7 +85,7 @@ def ring_group(g, e, op, i, t):
         for k in range(i, last):
             if k + 1 < last:
                 _look_ahead(g, e.sending[min(k + 2, last - 1)] - g0, e.sending[k + 1] - g0)
-            _spread(g, e.sending[k] - g0, int(t))
+            _spread(g, e, e.sending[k] - g0, int(t))
     return 0.0
 
 
@@ -94,6 +108,8 @@ def ring(b, e, op, j, t):
                 receive(model, view(fields, states, j, ()), j, port, float(sums[k]), False)
         for k in range(sums.size):
             sums[k] = 0.0
+    elif op == RESET:
+        clear(b.sums)
     return 0.0
 
 

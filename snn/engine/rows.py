@@ -26,7 +26,7 @@ from .cells import (
 from .dispatch import Kind, by_kind, hook, optional, with_hooks
 from .jit import choose, entry, inlined, kernel, nothing, specialise
 from .prefetch import prefetch
-from .stepped import OWN, receive
+from .stepped import OWN, grid_potential, receive
 from .types import decays, view
 
 DENSE, SPARSE = Kind("dense"), Kind("sparse")
@@ -494,7 +494,7 @@ def _closed_v(b, j, t, e):
 
 
 def _grid_v(b, j, t, e):
-    return b.states[0][j]
+    return grid_potential(b, j, e)
 
 
 _potential = by_kind(one=_one_v, three=_many_v, many=_many_v, closed=_closed_v, grid=_grid_v)
@@ -504,8 +504,12 @@ def _kept_v(b, j, t, e):
     return e.v_fired
 
 
-# The potential that a spike was fired from; on the grid it has not been reset yet when rules learn of the spike.
-_fired_from = by_kind(one=_kept_v, three=_kept_v, many=_kept_v, closed=_kept_v, grid=_grid_v)
+def _grid_kept_v(b, j, t, e):
+    return b.v_fired[j]
+
+
+# The potential that a spike was fired from, before anything else of its instant or tick has happened to the cell.
+_fired_from = by_kind(one=_kept_v, three=_kept_v, many=_kept_v, closed=_kept_v, grid=_grid_kept_v)
 
 
 def _set_v(post, b, j, t, e):

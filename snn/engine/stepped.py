@@ -12,7 +12,7 @@ import math
 import numpy as np
 
 from . import methods
-from .cells import RESET, back_to_start, next_spike, restart_source
+from .cells import HELD, NUDGE, POTENTIAL, RESET, back_to_start, next_spike, restart_source
 from .dispatch import Kind, optional, with_hooks
 from .jit import entry, inlined, kernel
 from .rng import LANES, gaussian, lane_of, poisson, random_word, refined, tabled, uniform_u64
@@ -53,6 +53,7 @@ def _release(b, e):
 def _fire(b, e, j):
     e.fired[e.n_fired] = b.g0 + j
     e.n_fired += 1
+    b.v_fired[j] = b.states[0][j]
     if b.input == LOST:
         # Behind those that are held.
         copy_record(b.saved, b.n_held + b.n_fired, b.states, j)
@@ -84,9 +85,9 @@ def _thresholds(b, e, begin, end):
 @with_hooks("noise", of="model")
 def _shake(b, e, begin, end):
     """Let the noise of a tick act on cells."""
-    states, model, dt = b.states, b.model, e.h
+    states, model, dt, number = b.states, b.model, e.h, e.first_draw + e.tick
     for j in range(begin, end):
-        methods.noise(at(model, j), view(b.fields, states, j, ()), dt, gaussian(b.key[0] + np.uint64(j), e.tick))
+        methods.noise(at(model, j), view(b.fields, states, j, ()), dt, gaussian(b.key[0] + np.uint64(j), number))
 
 
 @inlined
@@ -118,12 +119,13 @@ def _hold(b, e):
 @with_hooks("hazard", of="model")
 def _escape(b, e):
     """Collect the cells that fire by chance: with probability 1 - exp(-hazard dt)."""
+    number = e.first_draw + e.tick
     for j in range(b.lo, b.hi):
         v = b.states[0][j]
         if v - v != 0.0 and e.bad < 0:
             e.bad = b.g0 + j
         rate = methods.hazard(at(b.model, j), view(b.fields, b.states, j, ()))
-        if b.until[j] <= e.tick and uniform_u64(b.key[0] + np.uint64(j), e.tick) < -math.expm1(-rate * e.h):
+        if b.until[j] <= e.tick and uniform_u64(b.key[0] + np.uint64(j), number) < -math.expm1(-rate * e.h):
             _fire(b, e, j)
 
 
@@ -147,6 +149,12 @@ def _set_back(b, e):
     b.n_fired = 0
 
 
+@inlined
+def grid_potential(b, j, e):
+    """Potential of cell j; below every threshold while it is held, as in continuous time."""
+    return HELD if b.until[j] > e.tick else b.states[0][j]
+
+
 @entry
 def grid_block(b, e, op, j, t):
     """A block of neurons on the grid."""
@@ -161,6 +169,11 @@ def grid_block(b, e, op, j, t):
         back_to_start(b)
         b.until[:] = 0
         b.n_held = 0
+        b.n_fired = 0
+    elif op == POTENTIAL:
+        return grid_potential(b, j, e)
+    elif op == NUDGE:
+        methods.receive(at(b.model, j), view(b.fields, b.states, j, ()), 0, t)
     return 0.0
 
 
@@ -185,7 +198,8 @@ def grid_source(b, e, op, j, t):
 def grid_given(b, e, op, j, t):
     """A block of sources whose spikes are known beforehand, in order of tick and neuron; every engine passes all."""
     if op == STEP:
-        while e.i_given < e.given_t.size and e.given_t[e.i_given] <= e.tick and e.given_i[e.i_given] < b.g1:
+        last = e.tick + e.given_shift
+        while e.i_given < e.given_t.size and e.given_t[e.i_given] <= last and e.given_i[e.i_given] < b.g1:
             k = e.given_i[e.i_given] - b.g0
             if k >= b.lo and k < b.hi:
                 e.fired[e.n_fired] = b.g0 + k
@@ -204,19 +218,19 @@ def receive(model, cell, j, port, w, held):
 
 
 @inlined
-def _draw(b, tick, begin, end):
+def _draw(b, number, begin, end):
     """Draw the numbers of arrivals of cells `begin` to `end`; the first of them is a multiple of LANES."""
     cumulated, quick, mean, drawn, coarse_key, fine_key = b.cumulated, b.quick, b.mean, b.drawn, b.key[0], b.key[1]
     one_mean = mean.size == 1
     for q in range(begin // LANES, (end + LANES - 1) // LANES):
-        word = random_word(coarse_key + np.uint64(q), tick)
+        word = random_word(coarse_key + np.uint64(q), number)
         for lane in range(LANES):
             j = LANES * q + lane
             coarse, key = lane_of(word, lane), fine_key + np.uint64(j)
             if one_mean:
-                drawn[j - begin] = tabled(coarse, key, tick, cumulated, quick)
+                drawn[j - begin] = tabled(coarse, key, number, cumulated, quick)
             else:
-                drawn[j - begin] = poisson(refined(coarse, key, tick), mean[min(j, mean.size - 1)])
+                drawn[j - begin] = poisson(refined(coarse, key, number), mean[min(j, mean.size - 1)])
 
 
 @entry
@@ -232,7 +246,7 @@ def drizzle(b, e, op, j, t):
         while first < b.hi:
             begin = first - first % LANES
             last = min(begin + b.drawn.size, b.hi)
-            _draw(b, tick, begin, last)
+            _draw(b, e.first_draw + tick, begin, last)
             drawn, counts = b.drawn[first - begin : last - begin], e.counts[b.g0 + first : b.g0 + last]
             for k in range(counts.size):
                 counts[k] += drawn[k]

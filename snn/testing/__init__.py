@@ -11,6 +11,7 @@ to be read: where the compiled engine and the twin differ, the engine is wrong.
 from __future__ import annotations
 
 from .checks import Check, CheckFailed, Report
+from .grid import GridTwin
 from .model import check_model
 from .parts import Broadcast, Follower, Sum, Train, network_with
 from .record import Record
@@ -23,6 +24,7 @@ __all__ = [
     "Check",
     "CheckFailed",
     "Follower",
+    "GridTwin",
     "Record",
     "Report",
     "Sum",

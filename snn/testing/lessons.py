@@ -14,6 +14,14 @@ def softmax(v: Any) -> np.ndarray:
     return e / e.sum()
 
 
+def normal_at(key: int, counter: int) -> float:
+    """Number `counter` of the stream `key` of standard normal numbers (Box & Muller 1958)."""
+    from ..random import uniform_at
+
+    u, v = (uniform_at(key % 2**64, 2 * counter + k) for k in (0, 1))
+    return math.sqrt(-2.0 * math.log(1.0 - u)) * math.cos(2.0 * math.pi * v)
+
+
 class Lessons:
     """Credit links of a twin: what they keep between presentations, and how signals come about.
 
@@ -36,13 +44,8 @@ class Lessons:
 
     def _noise(self, link: Any, shown: int) -> np.ndarray:
         """Standard normal numbers of a link for one presentation, one for each neuron."""
-        from ..random import uniform_at
-
-        key, found = self.twin._streams.key("nudge", link.to.name, link.error.name), []
-        for j in range(link.to.size):
-            u, v = (uniform_at((key + j) % 2**64, 2 * shown + k) for k in (0, 1))
-            found.append(math.sqrt(-2.0 * math.log(1.0 - u)) * math.cos(2.0 * math.pi * v))
-        return np.array(found)
+        key = self.twin._streams.key("nudge", link.to.name, link.error.name)
+        return np.array([normal_at(key + j, shown) for j in range(link.to.size)])
 
     def begin(self, shown: int) -> None:
         """Nudge the neurons of links that do so; nothing has happened yet in this presentation."""

@@ -68,7 +68,6 @@ class _Cell:
     plugin: Any
     record: Record
     t_last: float = 0.0
-    t_release: float = -math.inf
     held: bool = False
     version: int = 0
     t_spike: float = -math.inf
@@ -381,7 +380,8 @@ class Twin:
             for row in path.rows.get(cell.index, []):
                 self._push(self.t + row.delay, _ARRIVAL, path.index, row.source, row.delay, (path, row))
 
-    def _arrive(self, path: _Path, row: _Row) -> None:
+    def _deliver(self, path: _Path, row: _Row) -> None:
+        """A spike reaches the synapses of a row."""
         path.counts["rows"] += 1
         row.carried = True
         if path.teaches is not None:
@@ -397,6 +397,9 @@ class Twin:
             receive = cell.plugin.receive_held if cell.held else cell.plugin.receive
             receive(cell.record, path.port, path.syn[k].w)
             self._predict(cell)
+
+    def _arrive(self, path: _Path, row: _Row) -> None:
+        self._deliver(path, row)
         if path.rule is None:
             return
         if self.ties == "post_first":

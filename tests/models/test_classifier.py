@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from models import AdEx, Latency, Readout
 from models.classifier import LatencyClassifier
 from rules import DFA, Delta, KolenPollack, ThreeFactor
-from snn import NetworkError, ParameterError
+from snn import Network, NetworkError, ParameterError, Simulator, all_to_all, ms, nA, normal
 
 
 @pytest.fixture(scope="module")
@@ -32,6 +33,28 @@ def test_dfa_learns_digits_and_repeats_bit_for_bit(digits):
     serial, parallel = one.show(x[1200:], y[1200:]), one.show(x[1200:], y[1200:], threads=2)
     assert serial.outputs.tobytes() == parallel.outputs.tobytes()
     assert serial.spikes == parallel.spikes
+
+
+def accuracy_of_adex(x, y, eta):
+    """Share of the last 597 digits that 30 AdEx cells know after five passes over the others, in steps of 0.25 ms."""
+    net, cell = Network(1), AdEx()
+    rule = ThreeFactor(eta=eta * nA, tau=cell.c_m / cell.g_leak, width=0.2, rate_cost=0.001, rate_target=2.0)
+    inputs = net.population("inputs", Latency(t_last=20 * ms, low=0.05, period=7 * ms), 64)
+    hidden, readout = net.population("hidden", cell, 30), net.population("readout", Readout(), 10)
+    net.connect(inputs, hidden, all_to_all(), weight=normal(0.02 * nA, 0.1 * nA), rule=rule)
+    net.connect(hidden, readout, all_to_all(), weight=normal(0.0, 0.05), rule=Delta(eta=0.01))
+    net.credit(DFA(scale=0.2), error=readout, to=hidden)
+    sim, how = Simulator(net, dt=0.25 * ms, record=[]), {"into": inputs, "readout": readout, "duration": 30 * ms}
+    assert sim.engine_reason == "AdEx of population 'hidden' has no closed form"
+    for _ in range(5):
+        sim.present(x[:1200], y[:1200], **how)
+    return sim.present(x[1200:], y[1200:], learn=False, **how).accuracy
+
+
+def test_neurons_without_a_closed_form_learn_digits_by_direct_feedback(digits):
+    # Measured: 0.85, and 0.63 with the hidden layer as it was drawn.
+    learned, frozen = (accuracy_of_adex(*digits, eta) for eta in (0.02, 0.0))
+    assert learned > 0.75 and learned > frozen + 0.1
 
 
 def test_eligibility_of_a_sample_is_the_double_sum(digits):

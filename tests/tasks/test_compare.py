@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import tomllib
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -110,6 +111,25 @@ def test_gain_is_the_share_of_what_backpropagation_gains(compare):
 def run(compare, rule, *changes):
     settings = {"hidden": "6", "epochs": 1, **{part: {} for part in compare.PARTS}}
     return compare.train(rule, toy(), compare.overrides(settings, list(changes)), 0, False, lambda: None)
+
+
+def test_networks_run_in_steps_and_backprop_in_its_own(compare):
+    settings = {"hidden": "6", "epochs": 1, **{part: {} for part in compare.PARTS}}
+    task = replace(toy(), feedback_delay=0.01)
+    compare.overrides(settings, ["net.steps=20", "net.duration=0.04", "erbp.steps=30", "bptt.steps=60"])
+    made = {rule: compare.network(rule, task, settings, 0) for rule in ("frozen", "dfa", "erbp", "bptt")}
+    # Presentations that wait for the error are longer; their steps are not.
+    for rule, dt in (("frozen", 0.002), ("dfa", 0.002), ("erbp", 0.04 / 30)):
+        assert made[rule].sim.grid.dt == pytest.approx(dt, rel=0.02) and made[rule].duration == pytest.approx(0.05)
+    assert made["bptt"].steps == 75
+    del settings["net"]["steps"]
+    assert compare.network("dfa", task, settings, 0).sim.engine == "exact"
+    assert compare.network("bptt", task, settings, 0).steps == 75
+    settings["net"]["steps"] = 20
+    with pytest.raises(ParameterError, match="net.steps is for feed-forward networks, and rule 'eprop' has another"):
+        compare.network("eprop", task, settings, 0)
+    trained = run(compare, "dfa", "net.steps=15")
+    assert trained["spikes"] > 0 and not any("training ended" in text for text in trained["faults"])
 
 
 def test_runs_that_fail_say_why(compare):

@@ -26,7 +26,7 @@ from rules import (
 )
 from snn import Hz, Network, Simulator, all_to_all, fixed_probability, from_arrays, ms, uniform
 from snn.plugin import Source
-from snn.testing import Twin
+from snn.testing import GridTwin, Twin
 from snn.testing.lessons import Lessons
 
 # For each hook: phase, what a pass does once, what it does at each synapse. n: state of the neuron that the pass starts
@@ -161,9 +161,9 @@ class CountedLessons(Lessons):
 class Recount(Twin):
     """A twin that counts each thing when it does it."""
 
-    def __init__(self, network):
+    def __init__(self, network, *how):
         self.counted, self.updates = Counter(), 0
-        super().__init__(network)
+        super().__init__(network, *how)
         self.lessons = CountedLessons(self)
 
     def add(self, phase, where, op, n=1, footprint=0):
@@ -246,12 +246,17 @@ class Recount(Twin):
         return {key: n for key, n in self.counted.items() if n}
 
 
+class GridRecount(Recount, GridTwin):
+    """The same in time steps."""
+
+
+@pytest.mark.parametrize("dt", [None, 0.25 * ms], ids=["exact", "grid"])
 @pytest.mark.parametrize(
     "pathway",
     [DFA(), DRTP(), KolenPollack(), LocalReadout(scale=0.2), Reward(scale=0.1), WeightMirror()],
     ids=lambda pathway: type(pathway).__name__,
 )
-def test_every_phase_of_learning_presentations_equals_a_recount(pathway):
+def test_every_phase_of_learning_presentations_equals_a_recount(pathway, dt):
     """Inputs reach two of four hidden neurons each (sparse), those reach every readout (dense)."""
     seed = 3
     draws = np.random.default_rng(seed)
@@ -268,14 +273,14 @@ def test_every_phase_of_learning_presentations_equals_a_recount(pathway):
     net.credit(pathway, error=readout, to=hidden)
     samples, labels = draws.uniform(0, 1, (12, 6)), draws.integers(0, 3, 12)
 
-    twin = Recount(net)
+    twin = Recount(net) if dt is None else GridRecount(net, dt)
     outputs = twin.present(samples, labels, into="inputs", readout="readout", duration=15 * ms)
     # Softmax: 3 exponentials, 3 divisions; 3 + 3 + 3 comparisons, subtractions, sums, and 1 for the label; the three
     # readouts read three times and written twice, and the label's error read and written.
     for op, n, size in (("exp", 6, 0), ("add", 10, 0), ("state_rw", 17, 12)):
         twin.add("error", "readout", op, 12 * n, size)
 
-    shown = Simulator(net).present(samples, labels, into=inputs, readout=readout, duration=15 * ms)
+    shown = Simulator(net, dt=dt).present(samples, labels, into=inputs, readout=readout, duration=15 * ms)
     # Same events: the potentials agree to rounding, float32 weights included.
     np.testing.assert_allclose(shown.outputs, outputs, atol=1e-5)
     assert sum(shown.spikes.values()) > 100
