@@ -9,6 +9,8 @@ from models import LIF, LIFExp, Poisson, SpikeTimes
 from rules import PairSTDP
 from snn import Network, ParameterError, SimulationError, Simulator, State, all_to_all, from_arrays, ms, uniform
 from snn.plugin import Model, param, state
+from snn.testing import GridTwin
+from tests.unit.test_checkpoint import network
 
 DT = 0.1 * ms
 N = 20
@@ -63,6 +65,22 @@ def test_spikes_and_potentials_are_those_of_a_plain_loop(ref, fan):
     assert list(zip(np.rint(spikes.times / DT).astype(int).tolist(), spikes.ids.tolist(), strict=True)) == expected
     # The order of sums differs within a tick: rounding.
     np.testing.assert_allclose(sim.state("cells", "v"), v, rtol=0, atol=1e-12)
+
+
+def test_a_run_with_plasticity_equals_the_plain_twin():
+    net = network()
+    twin = GridTwin(net, DT)
+    twin.run(0.04)
+    sim = Simulator(net, engine="grid", dt=DT, round_delays=True)
+    result = sim.run(0.04, progress=False)
+    assert len(result.spikes["cells"]) > 40
+    for name, found in result.spikes.items():
+        expected = sorted((round(t / DT), i) for t, population, i in twin.spikes if population == name)
+        ticks = np.rint(found.times / DT).astype(int)
+        assert sorted(zip(ticks.tolist(), found.ids.tolist(), strict=True)) == expected
+    for name in net.projections:
+        np.testing.assert_allclose(sim.weights(name), twin.weights(name), rtol=1e-9)
+    np.testing.assert_allclose(sim.state("cells", "v"), twin.states()["cells"]["v"], rtol=1e-9, atol=1e-12)
 
 
 def test_many_short_runs_are_one_run():

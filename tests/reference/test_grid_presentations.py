@@ -190,13 +190,14 @@ def test_playing_spikes_trains_the_network_that_their_source_does():
     for k, (ids, times) in enumerate(lists):
         net = made(SpikeTimes(ids, times))
         label = net.population("label", Latency(), 1)
+        net.connect(label, net.populations["readout"], weight=1.0)
         other = Simulator(net, engine="grid", dt=DT, record=[])
         if weights is not None:
             for name, w in weights.items():
                 other.set_weights(name, w)
         one = show(other, [[0.0]], [[0, 1, 1, 0][k]], into=label, duration=20 * ms)
         assert one.outputs[0].tobytes() == shown.outputs[k].tobytes()
-        weights = {name: other.weights(name) for name in net.projections}
+        weights = {name: other.weights(name) for name in sim.network.projections}
     for name, w in weights.items():
         assert sim.weights(name).tobytes() == w.tobytes()
     times = shown.spike_times["inputs"].times - 20 * ms * np.repeat(np.arange(4), [40, 0, 3070, 25])
