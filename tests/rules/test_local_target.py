@@ -129,7 +129,7 @@ def test_outputs_that_are_nudged_come_closer_to_the_label():
     x, y = draws.uniform(0, 1, (20, 8)), draws.integers(0, 3, 20)
     frozen = LocalTarget(eta=0.0)
     errors = []
-    for nudge in (0.0, 1.0, 3.0):
+    for nudge in (0.0, 4.0, 12.0):
         net = LocalTargetClassifier((8, 6, 3), frozen, frozen, seed=4, scale=0.0, nudge=nudge)
         shown = net.show(x, y, learn=True)
         errors.append(shown.spikes["under"] + shown.spikes["over"])
