@@ -118,13 +118,14 @@ class LocalTargetClassifier(ErrorNeuronClassifier):
     Hidden neurons and outputs have two compartments. An error neuron's spike reaches dendrites after 1 ms and nudges an
     output towards firing more ("under") or less ("over"), hidden neurons either way. What a neuron then does is what
     its synapses learn to make it do. Outputs that are nudged come closer to the label, and errors become fewer.
+    In evaluation, without labels, each spike of an output is an error, whose nudges are felt but not learned from.
 
     Parameters
     ----------
     sizes : (int, int, ..., int)
         Inputs, one or more hidden layers, classes.
     hidden_rule, readout_rule : Rule
-        Such as LocalTarget.
+        Such as LocalTarget, with rates that go with the nudges: the weaker these are, the higher those.
     nudge : float
         Weight of an error neuron's spike at the dendrite of its output, in thresholds; at hidden dendrites it is random
         with mean 0 and s.d. `scale`.
