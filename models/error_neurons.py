@@ -1,4 +1,4 @@
-"""A spiking classifier that learns from spikes alone: error neurons compare the label's spikes with the outputs'."""
+"""Spiking classifiers that learn from spikes alone: error neurons compare the label's spikes with the outputs'."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from snn.connect import all_to_all, one_to_one
-from snn.network import Network, Projection
+from snn.connect import Connector, all_to_all, one_to_one
+from snn.network import Network, Population, Projection
+from snn.plugin import Model
 from snn.random import Streams, normal
 from snn.simulator import Simulator
 from snn.units import ms
@@ -17,6 +18,7 @@ from snn.units import ms
 from .classifier import Classifier, clock, hidden_layers
 from .lif import LIF
 from .sources import Latency
+from .two_compartment import TwoCompartmentLIF
 
 
 class ErrorNeuronClassifier(Classifier):
@@ -70,7 +72,7 @@ class ErrorNeuronClassifier(Classifier):
     ) -> None:
         net = Network(seed)
         self.inputs = net.population("input", Latency(t_last=t_last, low=low, period=period), sizes[0])
-        cell = LIF(tau_m=tau_m, soft_reset=True)
+        cell = self._cell(tau_m)
         self.hidden = hidden_layers(net, cell, sizes[1:-1])
         n_out = sizes[-1]
         self.readout = net.population("readout", cell, n_out)
@@ -98,6 +100,67 @@ class ErrorNeuronClassifier(Classifier):
             b = np.eye(n_out) if layer is self.readout else rng.normal(0.0, scale, (n_out, len(layer)))
             for errors, sign in ((under, -1.0), (over, 1.0)):
                 way = one_to_one() if layer is self.readout else all_to_all()
-                net.connect(errors, layer, way, weight=sign if layer is self.readout else sign * b, teaches=learns)
+                self._tell(net, errors, learns, way, sign if layer is self.readout else sign * b)
         self.network, self.duration, self.seed, self.jitter = net, duration, seed, jitter
         self.sim = Simulator(net, record=[], **clock(duration, steps))
+
+    def _cell(self, tau_m: float) -> Model:
+        """Neurons of the hidden layers and of the readout."""
+        return LIF(tau_m=tau_m, soft_reset=True)
+
+    def _tell(self, net: Network, errors: Population, learns: Projection, way: Connector, weight: Any) -> None:
+        """Let error neurons reach what learns; a positive weight says that the target fires too much."""
+        net.connect(errors, learns.target, way, weight=weight, teaches=learns)
+
+
+class LocalTargetClassifier(ErrorNeuronClassifier):
+    """The same network, whose error neurons reach dendrites of the neurons and no synapse that learns.
+
+    Hidden neurons and outputs have two compartments. An error neuron's spike reaches dendrites after 1 ms and nudges an
+    output towards firing more ("under") or less ("over"), hidden neurons either way. What a neuron then does is what
+    its synapses learn to make it do. Outputs that are nudged come closer to the label, and errors become fewer.
+    In evaluation, without labels, each spike of an output is an error, whose nudges are felt but not learned from.
+
+    Parameters
+    ----------
+    sizes : (int, int, ..., int)
+        Inputs, one or more hidden layers, classes.
+    hidden_rule, readout_rule : Rule
+        Such as LocalTarget, with rates that go with the nudges: the weaker these are, the higher those.
+    nudge : float
+        Weight of an error neuron's spike at the dendrite of its output, in thresholds; at hidden dendrites it is random
+        with mean 0 and s.d. `scale`.
+    coupling : float
+        Conductance from the dendrite, relative to the soma's leak.
+    tau_dend : float, s
+        Time constant of the dendrite.
+    tau_m : float, s
+        Time constant of the soma, the dendrite's pull included.
+    scale, label_period, ...
+        As in :class:`ErrorNeuronClassifier`.
+
+    References
+    ----------
+    Urbanczik & Senn (2014) Neuron 81, 521; Sacramento et al. (2018) NeurIPS 31 (errors at dendrites).
+    """
+
+    def __init__(
+        self,
+        sizes: Any,
+        hidden_rule: Any,
+        readout_rule: Any,
+        *,
+        nudge: float = 0.5,
+        coupling: float = 0.5,
+        tau_dend: float = 10 * ms,
+        **how: Any,
+    ) -> None:
+        self.nudge, self.coupling, self.tau_dend = nudge, coupling, tau_dend
+        super().__init__(sizes, hidden_rule, readout_rule, **how)
+
+    def _cell(self, tau_m: float) -> Model:
+        return TwoCompartmentLIF(tau_m=(1.0 + self.coupling) * tau_m, tau_dend=self.tau_dend, coupling=self.coupling)
+
+    def _tell(self, net: Network, errors: Population, learns: Projection, way: Connector, weight: Any) -> None:
+        size = self.nudge if learns.target is self.readout else 1.0
+        net.connect(errors, learns.target, way, weight=-size * np.asarray(weight), port="error", delay=1 * ms)

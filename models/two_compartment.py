@@ -43,6 +43,11 @@ class TwoCompartmentLIF(Model):
     injected = "drive"
     reference = "Urbanczik & Senn (2014)"
 
+    @property
+    def tau_soma(self) -> Any:
+        """Time constant (s) with which the soma forgets its input while the dendrite pulls at it."""
+        return self.tau_m / (1.0 + self.coupling)
+
     def advance(self, cell: Any, dt: float) -> None:
         total = 1.0 + self.coupling
         tau, pull = self.tau_m / total, self.coupling / total * (cell.u - self.u_rest)

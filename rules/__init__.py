@@ -17,6 +17,7 @@ from .credit import (
 from .delta import Delta
 from .eprop import AdaptiveEProp, DeltaSum, EProp
 from .error_neurons import ErrorNeurons
+from .local_target import LocalTarget
 from .pair_stdp import PairSTDP
 from .three_factor import ThreeFactor
 
@@ -33,6 +34,7 @@ __all__ = [
     "Frozen",
     "KolenPollack",
     "LocalReadout",
+    "LocalTarget",
     "PairSTDP",
     "Reward",
     "SignSymmetric",

@@ -38,10 +38,10 @@ from models import Latency, Playback
 from models.augment import warp
 from models.bptt import BPTT
 from models.classifier import LatencyClassifier
-from models.error_neurons import ErrorNeuronClassifier
+from models.error_neurons import ErrorNeuronClassifier, LocalTargetClassifier
 from models.recurrent import RecurrentNetwork
 from models.tasks import TASKS, Task, load
-from rules import DFA, PATHWAYS, Delta, DeltaSum, ErrorNeurons, ThreeFactor
+from rules import DFA, PATHWAYS, Delta, DeltaSum, ErrorNeurons, LocalTarget, ThreeFactor
 from snn import SnnError
 from snn.errors import ParameterError
 from snn.events import Events
@@ -51,10 +51,15 @@ SETTINGS = Path(__file__).with_name("settings.toml")
 PARTS = (
     "net", "rule", "readout", "credit", "bptt", "erbp", "erbp_rule", "erbp_readout", "recurrent", "eprop", "vary",
 )  # fmt: skip
-CONTROL, BASELINE, SPIKES_ALONE = "frozen", "bptt", "erbp"
+CONTROL, BASELINE = "frozen", "bptt"
+# Networks whose errors are spikes: the rule and the classifier of each.
+SPIKING_ERRORS = {
+    "erbp": (ErrorNeurons, ErrorNeuronClassifier),
+    "local-target": (LocalTarget, LocalTargetClassifier),
+}
 # Recurrent networks, and the same with recurrent weights as drawn.
 EPROP, EPROP_CONTROL = "eprop", "eprop-frozen"
-RULES = (*PATHWAYS, SPIKES_ALONE, EPROP, EPROP_CONTROL, BASELINE)
+RULES = (*PATHWAYS, *SPIKING_ERRORS, EPROP, EPROP_CONTROL, BASELINE)
 # Spikes of a hidden neuron in one sample, mean over all: above the first a run is reported, above the second ended. In
 # long samples a rate (Hz) of ten times as many in a second is what is too much.
 MANY, TOO_MANY = 10.0, 100.0
@@ -114,14 +119,15 @@ def network(rule: str, task: Task, settings: dict[str, Any], seed: int) -> Any:
     if rule == BASELINE:
         # Its own time steps, whatever the network has otherwise.
         return BPTT(sizes, seed=seed, **lengthened(net | {"steps": 40} | settings["bptt"], duration, delay))
-    if rule == SPIKES_ALONE:
+    if rule in SPIKING_ERRORS:
         if isinstance(task.train_x, Events):
             raise ParameterError(f"Task {task.name!r} has spikes for samples, which rule {rule!r} cannot be shown.")
         # Its readout fires, so that the scale of a readout that sums says nothing about its weights.
         own = {key: value for key, value in settings["net"].items() if key != "w_out"} | settings["erbp"]
         own = lengthened(own, own.get("duration", 0.05), delay)
-        rules = ErrorNeurons(**settings["erbp_rule"]), ErrorNeurons(**settings["erbp_readout"])
-        return ErrorNeuronClassifier(sizes, *rules, seed=seed, **own)
+        learns, classifier = SPIKING_ERRORS[rule]
+        rules = learns(**settings["erbp_rule"]), learns(**settings["erbp_readout"])
+        return classifier(sizes, *rules, seed=seed, **own)
     if rule in (EPROP, EPROP_CONTROL):
         return recurrent(rule, task, settings, duration + delay, seed)
     credit = None
@@ -270,7 +276,8 @@ def row(task: Task, rule: str, settings: dict[str, Any], runs: list[dict[str, An
     names = {
         CONTROL: ("frozen", "none"),
         BASELINE: ("BPTT", "backprop"),
-        SPIKES_ALONE: ("error neurons", "spikes"),
+        "erbp": ("error neurons", "spikes"),
+        "local-target": ("local target", "spikes"),
         EPROP: ("e-prop", "dfa"),
         EPROP_CONTROL: ("recurrent", "none"),
     }
@@ -376,7 +383,7 @@ def draw(rows: list[dict[str, Any]], path: Path) -> None:
 
 def jobs_of(args: argparse.Namespace, plain: str, book: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
     """(rule, settings) of each row of the task named `plain`, control and baseline included."""
-    named = [*PATHWAYS, SPIKES_ALONE] if args.rules == ["all"] else list(args.rules)
+    named = [*PATHWAYS, *SPIKING_ERRORS] if args.rules == ["all"] else list(args.rules)
     unknown = [rule for rule in named if rule not in RULES]
     if unknown:
         raise ParameterError(f"--rules: there is no {unknown[0]!r}; there are: all, {', '.join(RULES)}.")

@@ -46,7 +46,7 @@ def resolve_rule(rule: Rule, model: Model) -> Rule:
         if getattr(rule, name) is not None:
             continue
         wanted = declared.inherit or ""
-        value = model.params().get(wanted)
+        value = getattr(model, wanted, None)
         if not isinstance(value, float):
             has = "has it per neuron" if isinstance(value, np.ndarray) else "has no such parameter"
             raise PluginError(

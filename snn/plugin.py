@@ -172,7 +172,8 @@ def param(
     plausible : float, optional
         Largest magnitude that is believed, where the unit's own limit is too tight.
     inherit : str, optional
-        Name of the postsynaptic model's parameter that is taken when the value is None (rules only).
+        Name of the postsynaptic model's parameter, or of its property, that is taken when the value is None (rules
+        only).
     per_neuron : bool
         Whether an array with one value per neuron is accepted (always one value for rules).
     series : bool

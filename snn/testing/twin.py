@@ -112,7 +112,7 @@ def resolved_rule(rule: Rule, model: Model) -> Rule:
     inherited = {}
     for name, declared in rule.params_declared.items():
         if declared.inherit and getattr(rule, name) is None:
-            value = model.params().get(declared.inherit)
+            value = getattr(model, declared.inherit, None)
             if not isinstance(value, float):
                 raise PluginError(
                     f"{type(rule).__name__}.{name} is taken from {type(model).__name__}.{declared.inherit}, which is "

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from models.tasks import TASKS, Task, load
-from rules import PATHWAYS, Delta, ErrorNeurons, ThreeFactor
+from rules import PATHWAYS, Delta, ThreeFactor
 from snn import ParameterError
 
 ROOT = Path(__file__).parents[2]
@@ -84,7 +84,9 @@ def test_every_setting_is_one_that_its_class_knows(compare, book):
         for name, pathway in PATHWAYS.items():
             found = compare.settings_of(book, task, name, "")
             pathway(**found["credit"]), ThreeFactor(**found["rule"]), Delta(**found["readout"])
-            ErrorNeurons(**found["erbp_rule"]), ErrorNeurons(**found["erbp_readout"])
+        for name, (learns, _) in compare.SPIKING_ERRORS.items():
+            found = compare.settings_of(book, task, name, "")
+            learns(**found["erbp_rule"]), learns(**found["erbp_readout"])
 
 
 def test_gain_is_the_share_of_what_backpropagation_gains(compare):
@@ -162,11 +164,13 @@ def test_whole_comparison_writes_its_rows_and_shows_test_samples_once(compare, t
     test_x = load(name).test_x
     monkeypatch.setattr(compare, "network", counted)
     path, picture = tmp_path / "rows.json", tmp_path / "curves.png"
-    given = f"--task {name} --rules dfa erbp --hidden 5 --epochs 2 --seeds 2 --json {path} --plot {picture}".split()
+    rules = "dfa erbp local-target"
+    given = f"--task {name} --rules {rules} --hidden 5 --epochs 2 --seeds 2 --json {path} --plot {picture}".split()
     assert compare.main(given) == 0
-    assert sorted(shown) == sorted((rule, seed) for rule in ("bptt", "dfa", "erbp", "frozen") for seed in (0, 1))
+    trained = ["bptt", "frozen", *rules.split()]
+    assert sorted(shown) == sorted((rule, seed) for rule in trained for seed in (0, 1))
     rows = json.loads(path.read_text())
-    assert [r["credit"] for r in rows] == ["none", "dfa", "spikes", "backprop"]
+    assert [r["credit"] for r in rows] == ["none", "dfa", "spikes", "spikes", "backprop"]
     assert all(list(r)[: len(KEYS)] == KEYS for r in rows)
     assert all(r["seeds"] == [0, 1] and len(r["valid"][0]) == 2 for r in rows)
     assert picture.stat().st_size > 0
