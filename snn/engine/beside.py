@@ -1,7 +1,8 @@
 """Compile kernels in two processes at once: this one, and another that takes from the same list.
 
 They meet on disk, where compiled kernels are kept anyway. An entry is offered as soon as the types of its arguments are
-known; whichever process is free first compiles it (measured: a first start that compiled for 8 s takes 4 to 5 s).
+known; whichever process is free first compiles it (measured, where before only the driver was compiled by the other
+process: the first run of `coba` from 7.2 to 6.0 s, medians of five).
 Nothing depends on the other process: whatever it has not left on disk is compiled here.
 """
 

@@ -242,7 +242,7 @@ def drizzle(b, e, op, j, t):
         until, own, gentle = b.target.until, b.target.input == OWN, b.gentle
         total, first = 0, b.lo
         # In pieces, so that what can be done at vector speed is: counting, and receiving where 0 may be received and
-        # no cell is left out, which would be stores by mask (measured: 14 us for 12 500 cells).
+        # no cell is left out, which would be stores by mask (measured: 12 % of the time of Brunel's network).
         while first < b.hi:
             begin = first - first % LANES
             last = min(begin + b.drawn.size, b.hi)

@@ -27,6 +27,7 @@ from snn import (
 )
 from snn.events import Events
 from snn.testing import GridTwin
+from tests.reference.test_grid_engine import Unstable
 from tests.rules.test_credit import network
 from tests.rules.test_eprop import CELLS, earliest, firing, recurrent, trace
 
@@ -373,22 +374,13 @@ def test_error_neurons_learn_as_their_plain_twin():
 # ------------------------------------------------------------------------------------------------------- bad input
 
 
-class Exploding(Model):
+class Exploding(Unstable):
     """A cell that arrivals drive out of the numbers."""
 
     v = state("cell", 0.0)
 
     def step(self, cell, dt):
         cell.v = cell.v * cell.v * 1e200
-
-    def receive(self, cell, port, w):
-        cell.v += w
-
-    def above(self, cell):
-        return False
-
-    def fire(self, cell):
-        pass
 
 
 def test_a_potential_that_is_no_number_names_the_sample_and_spoils_no_other():
