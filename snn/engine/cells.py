@@ -130,12 +130,13 @@ NEXT, DRAINING, EMITTING, SERVING = range(4)
 
 
 @kernel
-def one_crossing(b, j, now, e):
+def one_crossing(b, j, now, f, e):
+    """When neuron j crosses, not before `now`, if nothing arrives; f = exp((now - w0) / tau)."""
     x = b.x[j]
     gap = b.gap[j]
     if x < 0.5 * HELD:
         return NEVER
-    if x >= gap * math.exp((now - e.w0) / b.tau):
+    if x >= gap * f:
         return now
     if gap < 0.0 and x < 0.0:
         t = e.w0 + b.tau * math.log(x / gap)
@@ -161,7 +162,7 @@ def _one_open(b, e):
         return
     for j in range(x.size):
         if x[j] >= gap[j] * (end if gap[j] < 0.0 else 1.0):
-            foresee(e, b.g0 + b.lo + j, one_crossing(b, b.lo + j, e.w0, e))
+            foresee(e, b.g0 + b.lo + j, one_crossing(b, b.lo + j, e.w0, 1.0, e))
 
 
 @kernel
@@ -177,7 +178,7 @@ def _one_fire(b, j, t, e):
             b.x[j] -= (b.gap[j] + b.v_inf[j] - b.v_reset[j]) * f
         else:
             b.x[j] = (b.v_reset[j] - b.v_inf[j]) * f
-        predict(e, b.g0 + j, one_crossing(b, j, t, e))
+        predict(e, b.g0 + j, one_crossing(b, j, t, f, e))
     return b.t_ref[j]
 
 
@@ -193,13 +194,14 @@ def one_potential(b, j, t, e):
 def one_block(b, e, op, j, t):
     """A block whose potential is one mode."""
     if op == CONFIRM:
-        return one_crossing(b, j, t, e)
+        return one_crossing(b, j, t, math.exp((t - e.w0) / b.tau), e)
     if op == FIRE:
         return _one_fire(b, j, t, e)
     if op == RELEASE:
         v = b.kept[j] if b.soft else b.v_reset[j]
-        b.x[j] = (v - b.v_inf[j]) * math.exp((t - e.w0) / b.tau)
-        predict(e, b.g0 + j, one_crossing(b, j, t, e))
+        f = math.exp((t - e.w0) / b.tau)
+        b.x[j] = (v - b.v_inf[j]) * f
+        predict(e, b.g0 + j, one_crossing(b, j, t, f, e))
     elif op == OPEN:
         _one_open(b, e)
     elif op == POTENTIAL:

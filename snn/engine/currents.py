@@ -7,6 +7,8 @@ crossings are predicted anew.
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from . import methods
@@ -49,8 +51,9 @@ def current_block(b, e, op, j, t):
 def one_changed(b, e, op, j, t):
     """Predict crossings of a block with one mode, whose drive has changed at time t."""
     if op == AFTER:
+        f = math.exp((t - e.w0) / b.tau)
         for k in range(b.lo, b.hi):
-            predict(e, b.g0 + k, one_crossing(b, k, t, e))
+            predict(e, b.g0 + k, one_crossing(b, k, t, f, e))
     return 0.0
 
 

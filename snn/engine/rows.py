@@ -12,6 +12,9 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import numpy as np
+
+from .bits import lowest_bit
 from .cells import (
     bound,
     closed_potential,
@@ -135,47 +138,48 @@ def _may_cross(x, gap, end, f):
 
 
 @kernel
-def _look_for(crossed, b, n, f, t, e):
-    """Predict the crossings of so many of the engine's n neurons: only pieces with one of them are looked through."""
-    x, gap, end = b.x, b.gap, b.end
-    first, stop = b.lo, b.lo + n
-    while crossed > 0:
-        last = min(first + 32, stop)
-        here = 0
-        for k in range(first, last):
-            here += _may_cross(x[k], gap[k], end, f)
-        if here > 0:
-            for k in range(first, last):
-                if _may_cross(x[k], gap[k], end, f):
-                    predict(e, b.g0 + k, one_crossing(b, k, t, e))
-        crossed -= here
-        first = last
+def _look_for(b, first, last, f, t, e):
+    """Predict the crossings of neurons `first` to `last` of a block, 64 at most."""
+    x, gap, end = b.x[first:last], b.gap[first:last], b.end
+    # Which ones is found at vector speed, and most are none of them.
+    found = np.uint64(0)
+    for k in range(x.size):
+        found |= np.uint64(_may_cross(x[k], gap[k], end, f)) << np.uint64(k)
+    while found != 0:
+        j = first + lowest_bit(found)
+        found &= found - np.uint64(1)
+        predict(e, b.g0 + j, one_crossing(b, j, t, f, e))
 
 
 def _dense_one(b, g, lr, t, e):
     lo, n = row_begin(g, lr), row_end(g, lr) - row_begin(g, lr)
     f = math.exp((t - e.w0) / b.tau)
-    x, gap, end = b.x[b.lo : b.lo + n], b.gap[b.lo : b.lo + n], b.end
+    end = b.end
     # With one gap for the whole block the test is a compare with a constant of this arrival.
-    least = gap[0] * (end if gap[0] < 0.0 else f)
-    crossed = 0
-    if g.w_kind == BY_SYNAPSE:
-        w = g.w[lo : lo + n]
-        for k in range(x.size):
-            y = x[k] + w[k] * f
-            x[k] = y
-            crossed += y >= least
-    else:
-        add = row_weight(g, lr) * f
-        for k in range(x.size):
-            y = x[k] + add
-            x[k] = y
-            crossed += y >= least
-    if not b.uniform:
+    least = b.gap[b.lo] * (end if b.gap[b.lo] < 0.0 else f)
+    by_synapse = g.w_kind == BY_SYNAPSE
+    add = 0.0 if by_synapse else row_weight(g, lr) * f
+    for first in range(0, n, 64):
+        last = min(first + 64, n)
+        x, gap = b.x[b.lo + first : b.lo + last], b.gap[b.lo + first : b.lo + last]
         crossed = 0
-        for k in range(x.size):
-            crossed += _may_cross(x[k], gap[k], end, f)
-    _look_for(crossed, b, n, f, t, e)
+        if by_synapse:
+            w = g.w[lo + first : lo + last]
+            for k in range(x.size):
+                y = x[k] + w[k] * f
+                x[k] = y
+                crossed += y >= least
+        else:
+            for k in range(x.size):
+                y = x[k] + add
+                x[k] = y
+                crossed += y >= least
+        if not b.uniform:
+            crossed = 0
+            for k in range(x.size):
+                crossed += _may_cross(x[k], gap[k], end, f)
+        if crossed > 0:
+            _look_for(b, b.lo + first, b.lo + last, f, t, e)
 
 
 def _sparse_one(b, g, lr, t, e):
@@ -190,7 +194,7 @@ def _sparse_one(b, g, lr, t, e):
             y = x[j] + synapse_weight(g, lr, lo + k) * f
             x[j] = y
             if y >= gap[j] * (end if gap[j] < 0.0 else f):
-                predict(e, b.g0 + j, one_crossing(b, j, t, e))
+                predict(e, b.g0 + j, one_crossing(b, j, t, f, e))
         return
     # One gap for the whole block: the test is a compare with a constant of this arrival.
     least = gap[0] * (end if gap[0] < 0.0 else f)
@@ -201,7 +205,7 @@ def _sparse_one(b, g, lr, t, e):
             y = x[j] + w[k] * f
             x[j] = y
             if y >= least:
-                predict(e, b.g0 + j, one_crossing(b, j, t, e))
+                predict(e, b.g0 + j, one_crossing(b, j, t, f, e))
         return
     add = row_weight(g, lr) * f
     for k in range(tgt.size):
@@ -209,7 +213,7 @@ def _sparse_one(b, g, lr, t, e):
         y = x[j] + add
         x[j] = y
         if y >= least:
-            predict(e, b.g0 + j, one_crossing(b, j, t, e))
+            predict(e, b.g0 + j, one_crossing(b, j, t, f, e))
 
 
 @inlined
