@@ -73,7 +73,8 @@ def network_figure(
         for shift, side, style in ((-0.12, "here", OURS), (0.12, "brian2", THEIRS)):
             z = (np.array(r[side]) - middle) / spread
             axes[2].plot(np.full(z.size, k + shift), z, "o", ms=4, alpha=0.6, **style)
-    axes[2].set_xticks(range(len(compared)), [r["metric"].split(":")[0] for r in compared], rotation=20, ha="right")
+    names = [r["metric"].partition(":")[0].partition(" (")[0] for r in compared]
+    axes[2].set_xticks(range(len(compared)), names, rotation=20, ha="right")
     axes[2].set(ylabel="seeds, in s.d. of Brian2's")
     figure.suptitle(case)
     _save(figure, path)

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from snn.errors import ExportError
+from snn.errors import ExportError, ParameterError
 
 from .files import download as fetch
 from .files import find
@@ -64,7 +64,7 @@ def read_idx(path: Any) -> np.ndarray:
     return values.reshape(shape)
 
 
-def idx_task(name: str, data: Any = None, download: bool = False) -> Task:
+def idx_task(name: str, data: Any = None, download: bool = False, samples: int | None = None) -> Task:
     """60 000 training and 10 000 test images of 28 x 28 pixels, 0 to 1, float32.
 
     Parameters
@@ -74,6 +74,15 @@ def idx_task(name: str, data: Any = None, download: bool = False) -> Task:
         Folder of the four files, or of a folder `name` with them.
     download : bool
         Fetch them into the cache where they are not found.
+    samples : int, optional
+        Train on the first so many images; by default on all.
+
+    Raises
+    ------
+    ExportError
+        Where files are missing or unreadable.
+    ParameterError
+        For fewer than one sample, or more than there are.
     """
     try:
         paths = find(name, list(FILES.values()), data, ", or download=True (--download)")
@@ -85,18 +94,21 @@ def idx_task(name: str, data: Any = None, download: bool = False) -> Task:
     for images, labels in ((x, y), (x_test, y_test)):
         if images.ndim != 3 or labels.ndim != 1 or len(images) != len(labels):
             raise ExportError(f"Task {name!r}: images {images.shape} and labels {labels.shape} do not fit together.")
+    if samples is not None and not (isinstance(samples, int) and 1 <= samples <= len(x)):
+        raise ParameterError(f"Task {name!r}: samples is {samples!r}; give a whole number from 1 to {len(x)}.")
 
     def flat(images: np.ndarray) -> np.ndarray:
         return images.reshape(len(images), -1).astype(np.float32) / np.float32(255.0)
 
+    x, y = x[:samples], y[:samples]
     return Task(name, flat(x), y.astype(np.int64), flat(x_test), y_test.astype(np.int64))
 
 
-def mnist(data: Any = None, download: bool = False) -> Task:
+def mnist(data: Any = None, download: bool = False, samples: int | None = None) -> Task:
     """Handwritten digits (LeCun, Bottou, Bengio & Haffner 1998); see :func:`idx_task`."""
-    return idx_task("mnist", data, download)
+    return idx_task("mnist", data, download, samples)
 
 
-def fashion_mnist(data: Any = None, download: bool = False) -> Task:
+def fashion_mnist(data: Any = None, download: bool = False, samples: int | None = None) -> Task:
     """Articles of clothing (Xiao, Rasul & Vollgraf 2017); see :func:`idx_task`."""
-    return idx_task("fashion-mnist", data, download)
+    return idx_task("fashion-mnist", data, download, samples)

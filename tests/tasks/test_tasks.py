@@ -134,6 +134,22 @@ def test_small_idx_files_are_read_and_damaged_ones_refused(tmp_path):
             read_idx(path)
 
 
+def test_only_some_images_are_trained_on_where_samples_says_so(tmp_path):
+    rng = np.random.default_rng(0)
+    pixels, labels = rng.integers(0, 256, (9, 28, 28), np.uint8), rng.integers(0, 10, 9, np.uint8)
+    for part, n in (("train", 9), ("t10k", 5)):
+        for kind, values in (("images-idx3", pixels[:n]), ("labels-idx1", labels[:n])):
+            head = bytes((0, 0, 8, values.ndim)) + b"".join(k.to_bytes(4, "big") for k in values.shape)
+            (tmp_path / f"{part}-{kind}-ubyte.gz").write_bytes(gzip.compress(head + values.tobytes()))
+    task = load("mnist:samples=4", data=tmp_path)
+    assert task.test_x.shape == (5, 784) and task.train_y.tolist() == labels[:4].tolist()
+    assert task.train_x == pytest.approx(pixels[:4].reshape(4, 784) / 255.0, abs=1e-7)
+    assert len(load("mnist", data=tmp_path).train_x) == 9
+    for samples in (0, 10, 2.5):
+        with pytest.raises(ParameterError, match=f"samples is {samples}; give a whole number from 1 to 9"):
+            load("mnist", data=tmp_path, samples=samples)
+
+
 def test_missing_files_are_told_with_the_folders_and_the_remedy(tmp_path, monkeypatch):
     with pytest.raises(ExportError, match=r"train-images-idx3-ubyte\.gz.*mnist.*set SNN_DATA, or download=True"):
         load("mnist", data=tmp_path)
