@@ -12,8 +12,9 @@ from snn.connect import all_to_all
 from snn.errors import NetworkError, ParameterError
 from snn.network import Network, Population, Projection
 from snn.plugin import Credit, Model, Rule, Source
+from snn.presentations import Presentations
 from snn.random import Distribution, normal
-from snn.simulator import Presentations, Simulator
+from snn.simulator import Simulator
 from snn.units import ms
 
 from .lif import LIF

@@ -13,8 +13,9 @@ from snn.errors import ParameterError
 from snn.events import Events
 from snn.network import Network, Projection
 from snn.plugin import Credit, Rule, Source
+from snn.presentations import Presentations
 from snn.random import normal
-from snn.simulator import Presentations, Simulator
+from snn.simulator import Simulator
 from snn.units import ms
 
 from .alif import ALIF
