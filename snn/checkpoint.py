@@ -36,9 +36,12 @@ _FIXED = {
 
 def _identity(sim: Simulator) -> dict[str, str]:
     """What has to be the same where a checkpoint is restored."""
+    engine = f"{sim.engine}, dt {sim.grid.dt if sim.grid else None}, ties {sim.ties}, window {sim.window}"
+    if sim.built.drawn:
+        engine += f", spikes of {' and '.join(sim.built.drawn)} not recorded and drawn as numbers of arrivals"
     return {
         "network": json.dumps(sim._described, sort_keys=True, default=str),
-        "engine": f"{sim.engine}, dt {sim.grid.dt if sim.grid else None}, ties {sim.ties}, window {sim.window}",
+        "engine": engine,
         "version": engine_digest(),
     }
 

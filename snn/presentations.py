@@ -245,13 +245,11 @@ def _label_input_of(network: Network, given: Any, readout: Population) -> Popula
 
 def _check_spikes_are_made(built: Built) -> None:
     """Refuse to record where spikes of a population are drawn as numbers of arrivals."""
-    for p in built.projections.values():
-        if p.group in built.drizzled:
-            name = p.projection.source.name
-            raise RecordingError(
-                f"present: record=True keeps the spikes of all neurons, but those of population {name!r} are drawn as "
-                f"numbers of arrivals. Give Simulator(..., record=[Spikes({name})]), or leave out record=True."
-            )
+    for name in built.drawn:
+        raise RecordingError(
+            f"present: record=True keeps the spikes of all neurons, but those of population {name!r} are drawn as "
+            f"numbers of arrivals. Give Simulator(..., record=[Spikes({name})]), or leave out record=True."
+        )
 
 
 # ----------------------------------------------------------------------------------------------------------- showing

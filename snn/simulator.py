@@ -169,11 +169,30 @@ class Simulator:
         return self._projection(projection).sources_targets()
 
     def set_weights(self, projection: Projection | str, weights: Any) -> None:
-        """Replace the weights; same order and shape as `weights` returns."""
+        """Replace the weights; same order and shape as `weights` returns.
+
+        Raises
+        ------
+        ParameterError
+            Also where weights differ, and spikes of the source are drawn as numbers of arrivals, of one weight: on the
+            grid, of a Poisson population that is not recorded and drives another neuron by neuron.
+        """
         built = self._projection(projection)
         name = built.projection.name
         w = arguments.weights_of(name, weights, built.n_synapses, built.weight.dtype)
+        drizzled = built.group in self.built.drizzled
+        if drizzled and (w != w[0]).any():
+            source = built.projection.source.name
+            raise ParameterError(
+                f"weights of projection {name!r} go from {w.min():g} to {w.max():g}, but spikes of population "
+                f"{source!r} are drawn as numbers of arrivals, of one weight. Give equal weights, or let each spike be "
+                f"made: Simulator(..., record=[Spikes({source})])."
+            )
         self.built.settle()
+        if drizzled:
+            built.weight = w[:1].astype(built.weight.dtype)
+            self.built.put_weights(built)
+            return
         if built.w_kind != rows.BY_SYNAPSE:
             built.weight, built.w_kind = np.empty(w.size, built.weight.dtype), rows.BY_SYNAPSE
             self.built.put_weights(built)
@@ -333,7 +352,8 @@ class Simulator:
         for name, p in new.projections.items():
             own, learned = new.groups[p.group], old.groups[old.projections[name].group]
             p.weight, p.w_kind = old.projections[name].weight, old.projections[name].w_kind
-            own.w, own.w_kind, own.syn = learned.w, learned.w_kind, learned.syn
+            own.syn = learned.syn
+            new.put_weights(p)
             for parameter, value in old.projections[name].rule.params().items():
                 setattr(p.rule, parameter, value)
         new.pathways, new.pool = old.pathways, old.pool
