@@ -22,6 +22,8 @@ _SLACK = 2**18  # bytes for the metadata that one flush may add
 class Column:
     """A dataset that grows along its first axis; blocks wait in memory until they are written.
 
+    Rows may be left out: they read as `fill`, and chunks of nothing else take no room in the file.
+
     It is not compressed: a compressed chunk moves or changes its size when rows are added to it, and a kill between
     that and the update of the index would lose the chunk. SONATA's readers may lack the filters, too.
 
@@ -33,34 +35,48 @@ class Column:
     width : int or None
         Values in a row; None for a one-dimensional dataset.
     units : str, optional
+    fill : float
+
+    Attributes
+    ----------
+    end : int
+        Rows so far, those that wait included.
     """
 
-    def __init__(self, path: str, dtype: Any, width: int | None = None, units: str | None = None) -> None:
-        self.path, self.dtype, self.units = path, np.dtype(dtype), units
+    def __init__(
+        self, path: str, dtype: Any, width: int | None = None, units: str | None = None, fill: float = 0.0
+    ) -> None:
+        self.path, self.dtype, self.units, self.fill = path, np.dtype(dtype), units, fill
         self.row_shape: tuple[int, ...] = () if width is None else (width,)
         # A row may be empty (a projection without synapses), a chunk may not.
         columns = tuple(max(1, min(n, _WIDEST)) for n in self.row_shape)
         rows = max(1, _CHUNK // (self.dtype.itemsize * int(np.prod(columns))))
         self.chunks = (rows, *columns)
-        self.length = 0
-        self.pending: list[np.ndarray] = []
+        self.length = self.end = 0
+        # Stretches of rows without a gap: the first row of each, and its blocks.
+        self.pending: list[tuple[int, list[np.ndarray]]] = []
         self._dataset: h5py.Dataset | None = None
 
-    def append(self, block: Any) -> int:
-        """Keep a copy of the rows for the next :meth:`write`; return its bytes."""
+    def append(self, block: Any, skipped: int = 0) -> int:
+        """Keep a copy of the rows, after some that are left out, for the next :meth:`write`; return its bytes."""
         rows = np.array(block, dtype=self.dtype)
         if len(rows):
-            self.pending.append(rows)
+            if skipped or not self.pending:
+                self.end += skipped
+                self.pending.append((self.end, []))
+            self.pending[-1][1].append(rows)
+            self.end += len(rows)
         return rows.nbytes
 
     def need(self) -> int:
         """Upper bound (bytes) of what :meth:`write` adds to the file."""
         if not self.pending and self._dataset is not None:
             return 0
-        # The last chunk is allocated whole.
+        # The first and the last chunk of a stretch are allocated whole.
         chunk = int(np.prod(self.chunks)) * self.dtype.itemsize
         wide = -(-(self.row_shape or (1,))[0] // self.chunks[-1]) if self.row_shape else 1
-        return 4096 + 2 * chunk * wide + sum(rows.nbytes for rows in self.pending)
+        waiting = sum(rows.nbytes for _, blocks in self.pending for rows in blocks)
+        return 4096 + 2 * chunk * wide * max(1, len(self.pending)) + waiting
 
     def write(self, file: h5py.File) -> None:
         """Append what waits. May be called again after an interrupt: the same rows then go to the same place."""
@@ -73,17 +89,18 @@ class Column:
                 maxshape=(None, *(n or None for n in self.row_shape)),
                 dtype=self.dtype,
                 chunks=self.chunks,
+                fillvalue=self.fill,
             )
             if self.units is not None:
                 self._dataset.attrs["units"] = self.units
-        if not self.pending:
+        if self.end == self.length:
             return
-        rows = self.pending[0] if len(self.pending) == 1 else np.concatenate(self.pending)
-        end = self.length + len(rows)
-        self._dataset.resize(end, axis=0)
-        if rows.size:
-            self._dataset[self.length : end] = rows
-        self.length, self.pending = end, []
+        self._dataset.resize(self.end, axis=0)
+        for first, blocks in self.pending:
+            rows = blocks[0] if len(blocks) == 1 else np.concatenate(blocks)
+            if rows.size:
+                self._dataset[first : first + len(rows)] = rows
+        self.length, self.pending = self.end, []
 
 
 def reason(error: Exception, folder: Path) -> str:

@@ -7,8 +7,9 @@
 Layout; times are ms in the SONATA part and s in ours::
 
     /spikes/<population>/{timestamps, node_ids}              SONATA 0.1
-    /report/<population>/{data, mapping/...}                 SONATA 0.1, one variable per population, float32
-    /snn                          attrs format, t_start, duration (s)
+    /report/<population>/{data, mapping/...}                 SONATA 0.1, one variable per population, float32; nan
+                                                             between two runs
+    /snn                          attrs format; t_start, duration, unrecorded (s)
         network, provenance, ledger/<n>                      JSON; the last ledger counts
         rules/<n> <qualname>      attrs qualname, digest, source
         spikes/<population>       attrs size; ulp: what ms have lost of the times in s; recorded: ids
@@ -82,9 +83,10 @@ class _State:
     def report(self) -> Column:
         """Make this the variable of the population that goes to the SONATA report."""
         units = _REPORT_UNITS.get(self.unit, (self.unit, 1.0))[0]
-        self.data = Column(f"report/{self.population}/data", "f4", self.ids.size, units=units)
-        for rows in self.values.pending:
-            self.data.append(self.scaled(rows))
+        self.data = Column(f"report/{self.population}/data", "f4", self.ids.size, units=units, fill=np.nan)
+        for (_, times), (_, values) in zip(self.times.pending, self.values.pending, strict=True):
+            for block in zip(times, values, strict=True):
+                self._report(*block)
         return self.data
 
     def scaled(self, rows: np.ndarray) -> np.ndarray:
@@ -95,7 +97,18 @@ class _State:
         if self.start is None and times.size:
             self.start = float(times[0])
         size = self.times.append(times) + self.values.append(values)
-        return size if self.data is None else size + self.data.append(self.scaled(values))
+        return size if self.data is None else size + self._report(times, values)
+
+    def _report(self, times: np.ndarray, values: np.ndarray) -> int:
+        """Append samples to the report, whose rows are equally far apart: those that were not taken are nan."""
+        assert self.every is not None and self.start is not None and self.data is not None
+        skipped = round((float(times[0]) - self.start) / self.every) - self.data.end
+        if skipped < 0 or round((float(times[-1]) - float(times[0])) / self.every) != times.size - 1:
+            raise ExportError(
+                f"{self.variable!r} of population {self.population!r} come at {times[0]:g} s to {times[-1]:g} s, and "
+                f"are {times.size} samples, {self.every:g} s apart. Give every=None where they are not."
+            )
+        return self.data.append(self.scaled(values), skipped)
 
     def time(self) -> list[float]:
         """Start, stop and step of the report (ms)."""
@@ -197,12 +210,13 @@ class Writer:
         else:
             self.abandon()
 
-    def span(self, t_start: float, duration: float) -> None:
-        """The run covers [t_start, t_start + duration) s, as far as it has come."""
+    def span(self, t_start: float, duration: float, unrecorded: float = 0.0) -> None:
+        """Runs cover [t_start, t_start + duration) s, as far as they have come, but for a part between them."""
 
         def write(file: h5py.File) -> None:
             file["snn"].attrs["t_start"] = float(t_start)
             file["snn"].attrs["duration"] = float(duration)
+            file["snn"].attrs["unrecorded"] = float(unrecorded)
 
         self._add_later(0, write)
 
@@ -258,7 +272,8 @@ class Writer:
         values : (n_t, n) float
         every : float or None, s
             Time between two samples; None where they are not at equal intervals. Of the variables with equal
-            intervals, ``v`` or else the first one before the first flush becomes the population's SONATA report.
+            intervals, ``v`` or else the first one before the first flush becomes the population's SONATA report, in
+            which samples that are missing are nan.
         """
         self._check_open()
         where = f"{variable!r} of population {population!r}"
@@ -347,7 +362,7 @@ class Writer:
 
     def lengths(self) -> dict[str, int]:
         """Rows of every growing dataset so far, those that wait for a flush included."""
-        return {column.path: column.length + sum(map(len, column.pending)) for column in self._columns}
+        return {column.path: column.end for column in self._columns}
 
     def read(self, rows: Rows) -> Result:
         """What was written in some rows of the datasets, whether the file is open or has got its name."""
@@ -559,7 +574,7 @@ def save(result: Result, path: PathLike, overwrite: bool = False) -> None:
         False: an existing file is an ExportError.
     """
     with Writer(path, result.network, result.provenance, result.rules, overwrite=overwrite) as writer:
-        writer.span(result.t_start, result.duration)
+        writer.span(result.t_start, result.duration, result.unrecorded)
         for s in result.spikes.values():
             writer.spikes(s.population, s.size, [], [], s.recorded)
             for rows in _blocks(len(s), 1):
@@ -615,6 +630,7 @@ def _contents(file: h5py.File, rows: Rows) -> Result:
     result = Result(
         duration=float(own.attrs["duration"]),
         t_start=float(own.attrs["t_start"]),
+        unrecorded=float(own.attrs.get("unrecorded", 0.0)),
         network=_json(own, "network"),
         provenance=_json(own, "provenance"),
         rules=[{key: group.attrs[key] for key in _RULE} for _, group in _declared(own, "rules")],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -23,6 +24,25 @@ _SPILL_SECONDS = 5.0
 _SAMPLE_BYTES = 200  # of a sample beside its values: its time and its place in the list
 
 
+@dataclass
+class FileSpan:
+    """What the runs into one file have covered.
+
+    Attributes
+    ----------
+    t_start, end : float, s
+    unrecorded : float, s
+        Between them.
+    ledger : Ledger
+        Of all of them.
+    """
+
+    t_start: float
+    end: float
+    unrecorded: float = 0.0
+    ledger: Ledger = field(default_factory=Ledger)
+
+
 class Recorder:
     """Collects what a run records, or hands it to the file, piece by piece, so that little of it is in memory."""
 
@@ -36,6 +56,8 @@ class Recorder:
         self.ends: dict[int, tuple[np.ndarray, np.ndarray, np.ndarray]] = {}
         self.held, self.spilled = 0, time.perf_counter()
         self.before = {} if self.writer is None else self.writer.lengths()
+        span = simulator._file_span or FileSpan(t_start, t_start)
+        self.span = replace(span, unrecorded=span.unrecorded + (t_start - span.end))
         e = self.built.engine
         e.watch_row[:] = 0
         e.watch_cell[:] = 0
@@ -133,8 +155,7 @@ class Recorder:
             self._write(self._data(r), self.sim.requests[r].every)
             self.samples[r] = []
         self.raw, self.held, self.spilled = [], 0, time.perf_counter()
-        first = self.t_start if self.sim._file_span is None else self.sim._file_span[0]
-        self.writer.span(first, self.sim.t - first)
+        self.writer.span(self.span.t_start, self.sim.t - self.span.t_start, self.span.unrecorded)
         self.writer.flush()
 
     def _write(self, data: StateData | WeightData | WeightChanges, every: float | None) -> None:
@@ -199,9 +220,8 @@ class Recorder:
         if self.writer is not None:
             from .io import FileResult
 
-            first, before = self.sim._file_span or (self.t_start, Ledger())
-            self.sim._file_span = first, before + ledger
-            self.writer.ledger(self.sim._file_span[1].to_json())
+            self.sim._file_span = replace(self.span, end=self.sim.t, ledger=self.span.ledger + ledger)
+            self.writer.ledger(self.sim._file_span.ledger.to_json())
             self.flush()
             rows = {path: (self.before.get(path, 0), n) for path, n in self.writer.lengths().items()}
             return FileResult(self.writer, rows, **known)

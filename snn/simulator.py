@@ -22,14 +22,13 @@ from .engine import grid as stepping
 from .errors import Interrupted, NetworkError, ParameterError, RecordingError
 from .grid import Grid, choose_engine
 from .interrupt import STRETCH_SECONDS, Deferred
-from .ledger import Ledger
 from .memory import check_memory
 from .network import CreditLink, Network, Population, Projection
 from .plugin import check_unit
 from .presentations import Presentations, exhibition, show
 from .provenance import provenance, rule_sources
 from .record import Result, Spikes, State, Weights, check_requests
-from .recorder import Recorder
+from .recorder import FileSpan, Recorder
 from .stability import not_finite
 from .teach import pathway_of
 from .threads import advance, check_threads, choose_threads, share
@@ -126,7 +125,7 @@ class Simulator:
         self.presented = 0
         # Time of the engine's clock 0, and whether the engine is still in its last presentation.
         self._offset, self._stale = 0.0, False
-        self._file_span: tuple[float, Ledger] | None = None
+        self._file_span: FileSpan | None = None
         self._writer: Any = None
         if to is not None:
             from .io import Writer
