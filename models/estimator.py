@@ -56,7 +56,7 @@ class SpikingClassifier(ClassifierMixin, BaseEstimator):
         Each feature by its own range; all by one range (images); none: samples lie in 0 to 1 already. What lies outside
         the range is clipped.
     mirror : bool
-    w_in, w_hidden, w_out, tau_m, t_last, duration, period, low, jitter
+    w_in, w_hidden, w_out, tau_m, t_last, duration, period, low, jitter, steps
         See :class:`models.classifier.LatencyClassifier`.
     random_state : int, RandomState or None
         Seed of weights, feedback, jitter and the order of samples.
@@ -92,6 +92,7 @@ class SpikingClassifier(ClassifierMixin, BaseEstimator):
         period: float = math.inf,
         low: float = 0.0,
         jitter: float = 0.0,
+        steps: int | None = None,
         random_state: Any = None,
     ) -> None:
         self.rule = rule
@@ -114,6 +115,7 @@ class SpikingClassifier(ClassifierMixin, BaseEstimator):
         self.period = period
         self.low = low
         self.jitter = jitter
+        self.steps = steps
         self.random_state = random_state
 
     # ------------------------------------------------------------------------------------------------ learning
@@ -208,6 +210,7 @@ class SpikingClassifier(ClassifierMixin, BaseEstimator):
             period=self.period,
             low=self.low,
             jitter=self.jitter,
+            steps=self.steps,
         )
 
     # ------------------------------------------------------------------------------------------------- judging
