@@ -5,15 +5,13 @@ from __future__ import annotations
 import importlib
 import json
 import math
-import os
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from rules import PATHWAYS, Delta, ThreeFactor
 from snn.errors import ExportError, ParameterError
-from snn.hdf5 import reason
+from snn.hdf5 import opened, replacing
 from snn.plugin import Credit, Plugin, Rule
 from snn.units import ms
 
@@ -255,31 +253,21 @@ class SpikingClassifier(ClassifierMixin, BaseEstimator):
         ExportError
             If the file exists or cannot be written.
         """
-        import h5py
-
         check_is_fitted(self)
-        final, partial = Path(path), Path(f"{os.fspath(path)}.partial")
-        if final.exists() and not overwrite:
-            raise ExportError(f"{final} exists. Give overwrite=True to replace it, or another path.")
         classes = self.classes_
         is_text = all(isinstance(c, str) for c in classes)
         if not is_text and classes.dtype.kind not in "biuf":
             raise ExportError(f"Classes such as {classes[0]!r} cannot be saved; use numbers or text.")
         params = {name: _plain(name, value) for name, value in self.get_params(deep=False).items()}
-        try:
-            with h5py.File(partial, "w") as file:
-                own = file.create_group("snn/classifier")
-                own.attrs.update(format=_FORMAT, seed=self.seed_, is_object=classes.dtype == object)
-                own.create_dataset("params", data=json.dumps(params))
-                own.create_dataset("classes", data=[str(c) for c in classes] if is_text else classes)
-                own.create_dataset("low", data=self.low_)
-                own.create_dataset("range", data=self.range_)
-                for k, w in enumerate(self.weights_):
-                    own.create_dataset(f"weights/{k}", data=w)
-            os.replace(partial, final)
-        except (OSError, RuntimeError) as error:
-            partial.unlink(missing_ok=True)
-            raise ExportError(f"{final} cannot be written: {reason(error, final.parent)}") from error
+        with replacing(path, overwrite) as file:
+            own = file.create_group("snn/classifier")
+            own.attrs.update(format=_FORMAT, seed=self.seed_, is_object=classes.dtype == object)
+            own.create_dataset("params", data=json.dumps(params))
+            own.create_dataset("classes", data=[str(c) for c in classes] if is_text else classes)
+            own.create_dataset("low", data=self.low_)
+            own.create_dataset("range", data=self.range_)
+            for k, w in enumerate(self.weights_):
+                own.create_dataset(f"weights/{k}", data=w)
 
     @classmethod
     def load(cls, path: Any) -> SpikingClassifier:
@@ -292,23 +280,20 @@ class SpikingClassifier(ClassifierMixin, BaseEstimator):
         """
         import h5py
 
-        try:
-            with h5py.File(path, "r") as file:
-                if "snn/classifier" not in file:
-                    raise ExportError(f"{path} holds no classifier. Give a file that SpikingClassifier.save wrote.")
-                own = file["snn/classifier"]
-                if own.attrs["format"] != _FORMAT:
-                    raise ExportError(f"{path} has format {own.attrs['format']}; this version reads {_FORMAT}.")
-                made = cls(**{name: _object(v) for name, v in json.loads(own["params"].asstr()[()]).items()})
-                classes = own["classes"]
-                made.classes_ = classes.asstr()[:] if h5py.check_string_dtype(classes.dtype) else classes[:]
-                if not own.attrs["is_object"]:
-                    made.classes_ = np.array(made.classes_.tolist()) if made.classes_.dtype == object else made.classes_
-                made.seed_, made.low_, made.range_ = int(own.attrs["seed"]), own["low"][:], own["range"][:]
-                made.n_features_in_ = made.low_.size
-                made.weights_ = [own[f"weights/{k}"][:] for k in range(len(own["weights"]))]
-        except (OSError, RuntimeError, KeyError) as error:
-            raise ExportError(f"{path} cannot be read: {error}") from error
+        with opened(path) as file:
+            if "snn/classifier" not in file:
+                raise ExportError(f"{path} holds no classifier. Give a file that SpikingClassifier.save wrote.")
+            own = file["snn/classifier"]
+            if own.attrs["format"] != _FORMAT:
+                raise ExportError(f"{path} has format {own.attrs['format']}; this version reads {_FORMAT}.")
+            made = cls(**{name: _object(v) for name, v in json.loads(own["params"].asstr()[()]).items()})
+            classes = own["classes"]
+            made.classes_ = classes.asstr()[:] if h5py.check_string_dtype(classes.dtype) else classes[:]
+            if not own.attrs["is_object"]:
+                made.classes_ = np.array(made.classes_.tolist()) if made.classes_.dtype == object else made.classes_
+            made.seed_, made.low_, made.range_ = int(own.attrs["seed"]), own["low"][:], own["range"][:]
+            made.n_features_in_ = made.low_.size
+            made.weights_ = [own[f"weights/{k}"][:] for k in range(len(own["weights"]))]
         return made
 
 

@@ -1,18 +1,23 @@
-"""Growing HDF5 datasets, and what keeps their file whole on a full disk and when the process is killed."""
+"""HDF5 files: opening and replacing them, and datasets that grow in a file which a full disk and a kill leave whole."""
 
 from __future__ import annotations
 
 import errno
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from .errors import ExportError, RecordingError
+
 if TYPE_CHECKING:
     import h5py
+
+PathLike = str | os.PathLike[str]
 
 _CHUNK = 2**16  # bytes; smaller chunks make appending slow
 _WIDEST = 2**17  # values of one row in a chunk
@@ -112,6 +117,59 @@ def reason(error: Exception, folder: Path) -> str:
     if code in (errno.EACCES, errno.EPERM, errno.EROFS):
         return f"writing in {folder} is not allowed. Change the permissions or give another path."
     return f"{text}. Give another path."
+
+
+@contextmanager
+def opened(path: PathLike) -> Iterator[h5py.File]:
+    """A file to read.
+
+    Raises
+    ------
+    ExportError
+        If there is none, or it cannot be read, or what the block looks for is not in it.
+    """
+    import h5py
+
+    partial = Path(f"{os.fspath(path)}.partial")
+    if not Path(path).exists():
+        rest = f" {partial} exists: the run has not finished. Load that." if partial.exists() else ""
+        raise ExportError(f"{path} does not exist.{rest or ' Check the path.'}")
+    if Path(path).is_dir():
+        raise ExportError(f"{path} is a folder. Give the path of a file.")
+    try:
+        with h5py.File(path, "r") as file:
+            yield file
+    except (ExportError, RecordingError):
+        raise
+    except BlockingIOError as error:
+        raise ExportError(f"{path} is being written. Wait until the run has ended.") from error
+    except PermissionError as error:
+        raise ExportError(f"{path} cannot be read: no permission. Change the permissions.") from error
+    except (OSError, RuntimeError, KeyError) as error:
+        raise ExportError(f"{path} cannot be read: it is no HDF5 file of this kind, or damaged ({error}).") from error
+
+
+@contextmanager
+def replacing(path: PathLike, overwrite: bool) -> Iterator[h5py.File]:
+    """A new file, which has its name when the block has ended well, and is removed when it could not be written.
+
+    Raises
+    ------
+    ExportError
+        If the file exists or cannot be written.
+    """
+    import h5py
+
+    final, partial = Path(path), Path(f"{os.fspath(path)}.partial")
+    if final.exists() and not overwrite:
+        raise ExportError(f"{final} exists. Give overwrite=True to replace it, or another path.")
+    try:
+        with h5py.File(partial, "w") as file:
+            yield file
+        os.replace(partial, final)
+    except (OSError, RuntimeError) as error:
+        partial.unlink(missing_ok=True)
+        raise ExportError(f"{final} cannot be written: {reason(error, final.parent)}") from error
 
 
 def reserve(descriptor: int, path: Path, offset: int, size: int) -> None:

@@ -32,8 +32,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .errors import ExportError, RecordingError
-from .hdf5 import Column, commit, create, is_locked, reason, sync
+from .errors import ExportError
+from .hdf5 import Column, PathLike, commit, create, is_locked, opened, reason, sync
 from .record import Result, SpikeData, StateData, WeightChanges, WeightData
 
 if TYPE_CHECKING:
@@ -49,7 +49,6 @@ _BUFFER = 2**24  # bytes that wait in memory before a flush of their own
 _REPORT_UNITS = {"V": ("mV", 1e3)}  # SONATA's unit for voltages; other variables keep theirs
 _MS = {"ms": 1.0, "milliseconds": 1.0, "millisecond": 1.0, "s": 1e3, "seconds": 1e3, "second": 1e3}
 
-PathLike = str | os.PathLike[str]
 Rows = dict[str, tuple[int, int]] | None
 """Part of each growing dataset, by its path; none of those that are not named. None: everything."""
 
@@ -369,7 +368,7 @@ class Writer:
         if self._file is not None:
             self.flush()
             return _contents(self._file, rows)
-        with _opened(self.path if self._named else self.partial) as file:
+        with opened(self.path if self._named else self.partial) as file:
             return _contents(file, rows)
 
     def close(self) -> None:
@@ -616,7 +615,7 @@ def load(path: PathLike) -> Result:
     Result
         With arrays equal bit for bit to those that were written.
     """
-    with _opened(path) as file:
+    with opened(path) as file:
         if "snn" not in file:
             raise ExportError(f"{path} holds no /snn group. Read the spikes of other programs with load_spikes(path).")
         own = file["snn"]
@@ -700,7 +699,7 @@ def load_spikes(path: PathLike) -> dict[str, SpikeData]:
     ----------
     Dai et al. (2020) PLoS Comput. Biol. 16, e1007696.
     """
-    with _opened(path) as file:
+    with opened(path) as file:
         if "spikes" not in file:
             raise ExportError(f"{path} holds no /spikes group. Give a SONATA spike file.")
         spikes = file["spikes"]
@@ -718,29 +717,6 @@ def _foreign_spikes(path: PathLike, name: str, group: h5py.Group, ids_name: str)
     times, ids = stamps[()] * _MS[units] / 1e3, group[ids_name][()].astype(np.int64)
     order = np.argsort(times, kind="stable")
     return SpikeData(name, int(ids.max()) + 1 if ids.size else 0, times[order], ids[order])
-
-
-@contextmanager
-def _opened(path: PathLike) -> Iterator[h5py.File]:
-    import h5py
-
-    partial = Path(f"{os.fspath(path)}.partial")
-    if not Path(path).exists():
-        rest = f" {partial} exists: the run has not finished. Load that." if partial.exists() else ""
-        raise ExportError(f"{path} does not exist.{rest or ' Check the path.'}")
-    if Path(path).is_dir():
-        raise ExportError(f"{path} is a folder. Give the path of a file.")
-    try:
-        with h5py.File(path, "r") as file:
-            yield file
-    except (ExportError, RecordingError):
-        raise
-    except BlockingIOError as error:
-        raise ExportError(f"{path} is being written. Wait until the run has ended.") from error
-    except PermissionError as error:
-        raise ExportError(f"{path} cannot be read: no permission. Change the permissions.") from error
-    except (OSError, RuntimeError, KeyError) as error:
-        raise ExportError(f"{path} cannot be read: it is no HDF5 file of this kind, or damaged ({error}).") from error
 
 
 def _declared(own: h5py.Group, name: str) -> list[tuple[str, h5py.Group]]:

@@ -88,8 +88,11 @@ def test_saved_and_pickled_classifiers_give_the_same_outputs(iris, tmp_path, nam
 def test_files_that_hold_no_classifier_are_refused(tmp_path):
     import h5py
 
-    with pytest.raises(ExportError, match="cannot be read"):
+    with pytest.raises(ExportError, match="does not exist. Check the path"):
         SpikingClassifier.load(tmp_path / "none.h5")
+    (tmp_path / "text.h5").write_text("no HDF5")
+    with pytest.raises(ExportError, match="cannot be read: it is no HDF5 file"):
+        SpikingClassifier.load(tmp_path / "text.h5")
     h5py.File(tmp_path / "other.h5", "w").close()
     with pytest.raises(ExportError, match="holds no classifier"):
         SpikingClassifier.load(tmp_path / "other.h5")
