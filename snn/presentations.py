@@ -33,7 +33,7 @@ from .plugin import GivenSpikes, Source
 from .record import SpikeData
 from .recorder import spikes_by_population
 from .schedule import Schedule, schedule
-from .stability import not_finite
+from .stability import check_sources, not_finite
 from .teach import Lesson, check_learning, links_of
 from .threads import take_spikes
 
@@ -418,6 +418,8 @@ def _loop(
             )
         elif why == stepping.BROKEN:
             raise not_finite(built, f" of sample {shown.order[shown.sample]}")
+        elif why == exact.DONE:
+            check_sources(built)
         meter.update(shown.sample - begin)
     if shown.record:
         recorded.append(take_spikes(built))

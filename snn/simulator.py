@@ -29,7 +29,7 @@ from .presentations import Presentations, exhibition, show
 from .provenance import provenance, rule_sources
 from .record import Result, Spikes, State, Weights, check_requests
 from .recorder import FileSpan, Recorder
-from .stability import not_finite
+from .stability import check_sources, not_finite
 from .teach import pathway_of
 from .threads import advance, check_threads, choose_threads, share
 
@@ -276,7 +276,8 @@ class Simulator:
             On Ctrl+C, a moment later, between two windows. Its `result` is what has been recorded until then, which is
             in the file as well; the simulator is whole and can run on. A second Ctrl+C stops at once.
         SimulationError
-            When a potential is no finite number (grid engine).
+            On the grid: when a potential is no finite number, or sources fire more spikes than a time step has room
+            for.
         """
         duration = arguments.duration_of("Simulator.run: duration", duration, plausible=1e5)
         with Deferred() as interrupt:
@@ -334,6 +335,7 @@ class Simulator:
         while True:
             reasons = advance(b, float(stop))
             if all(why == exact.DONE for why in reasons):
+                check_sources(b)
                 return
             if stepping.BROKEN in reasons:
                 raise not_finite(b)
@@ -479,7 +481,7 @@ class Simulator:
         NetworkError, ParameterError
             Before anything is shown.
         SimulationError
-            When rates explode, or a potential is no finite number (grid engine).
+            When rates explode; on the grid also as in :meth:`run`.
 
         References
         ----------

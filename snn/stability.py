@@ -1,4 +1,4 @@
-"""Whether a model's own integrator bears a time step, and what to say where it has not."""
+"""Whether a model's own integrator bears a time step, and what to say where the engine has not."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from .engine import stepped
 from .errors import ParameterError, SimulationError
 from .network import Population
 from .plugin import Model
@@ -103,6 +104,28 @@ def check_step(population: Population, dt: float) -> None:
             f"A time step of {dt:g} s is unstable for {what}: a small deviation from its start state grows in each "
             f"step, though it decays in truth. Choose dt <= {shorter:g} s."
         )
+
+
+def check_sources(built: Built) -> None:
+    """Refuse to go on where sources on the grid wait with spikes for which a time step had no room.
+
+    Raises
+    ------
+    SimulationError
+    """
+    for part in built.parts:
+        for name, block in zip(built.network.populations, part.blocks, strict=False):
+            if block.kind is not stepped.GRID_SOURCE:
+                continue
+            late = block.next_t[block.lo : block.hi]
+            if late.size and late.min() < part.engine.now:
+                assert built.grid is not None
+                raise SimulationError(
+                    f"Neuron {block.lo + int(late.argmin())} of population {name!r} has a spike due at "
+                    f"{late.min():g} s, for which a time step had no room: more than {part.engine.room} spikes, of "
+                    f"{part.engine.counts.size} neurons, are too many for {built.grid.dt:g} s. Choose a shorter dt, or "
+                    "a lower rate."
+                )
 
 
 def not_finite(built: Built, shown: str = "") -> SimulationError:

@@ -263,6 +263,34 @@ def test_a_checkpoint_with_drawn_arrivals_needs_the_same_recorders(tmp_path):
             ours.restore(tmp_path / f"{k}.h5")
 
 
+@pytest.mark.parametrize("threads", [1, 2])
+def test_sources_that_fire_more_than_a_step_has_room_for_end_the_run(threads):
+    """50 sources at 1 MHz have 5000 spikes in 0.1 ms, and 1000 in 0.02 ms."""
+
+    def sim(dt):
+        net = Network(1)
+        noise, cells = net.population("noise", Poisson(rate=1e6), 50), net.population("cells", LIF(), 50)
+        net.connect(noise, cells, weight=1e-6)
+        return Simulator(net, engine="grid", dt=dt, threads=threads)
+
+    said = "Neuron .* of population 'noise' has a spike due at .* had no room.* 0.0001 s. Choose a shorter dt"
+    with pytest.raises(SimulationError, match=said):
+        sim(DT).run(5 * ms, progress=False)
+    fired = len(sim(DT / 5).run(5 * ms, progress=False).spikes["noise"])
+    assert abs(fired - 250_000) < 4 * np.sqrt(250_000)  # s.d. of a Poisson count
+
+
+def test_sources_that_fire_more_than_a_step_has_room_for_end_a_presentation():
+    net = Network(1)
+    inputs, noise = net.population("inputs", Latency(), 1), net.population("noise", Poisson(rate=1e6), 50)
+    sums = net.population("sums", Readout(), 2)
+    net.connect(inputs, sums, weight=0.1)
+    net.connect(noise, sums, weight=1e-6)
+    sim = Simulator(net, engine="grid", dt=DT, record=[])
+    with pytest.raises(SimulationError, match="population 'noise' has a spike due at"):
+        sim.present([[0.5]], into=inputs, readout=sums, duration=20 * ms, learn=False)
+
+
 class Unstable(Model):
     """A model without closed form that leaves the numbers behind."""
 
