@@ -12,7 +12,7 @@ import numpy as np
 from rules import PATHWAYS, Delta, ThreeFactor
 from snn.errors import ExportError, ParameterError
 from snn.hdf5 import opened, replacing
-from snn.plugin import Credit, Plugin, Rule
+from snn.plugin import Credit, Plugin, Rule, is_whole
 from snn.units import ms
 
 try:
@@ -120,7 +120,7 @@ class SpikingClassifier(ClassifierMixin, BaseEstimator):
 
     def fit(self, X: Any, y: Any) -> SpikingClassifier:
         """Learn from samples (n, n_features) and their classes (n,), starting afresh."""
-        if isinstance(self.epochs, bool) or not isinstance(self.epochs, (int, np.integer)) or self.epochs < 1:
+        if not is_whole(self.epochs, 1):
             raise ParameterError(f"SpikingClassifier.epochs is {self.epochs!r}; give a whole number, 1 or more.")
         X, y = validate_data(self, X, y, dtype=np.float64)
         check_classification_targets(y)
@@ -189,7 +189,7 @@ class SpikingClassifier(ClassifierMixin, BaseEstimator):
         """A network of this estimator's parameters, untrained."""
         hidden = self.hidden if isinstance(self.hidden, (tuple, list, np.ndarray)) else (self.hidden,)
         for n in hidden:
-            if isinstance(n, bool) or not isinstance(n, (int, np.integer)) or n < 1:
+            if not is_whole(n, 1):
                 raise ParameterError(f"SpikingClassifier.hidden is {self.hidden!r}; give whole numbers, 1 or more.")
         rule, readout_rule, credit = self._rules()
         n_in = 2 * self.n_features_in_ + 1 if self.mirror else self.n_features_in_

@@ -29,7 +29,7 @@ from .grid import Grid
 from .interrupt import STRETCH_SECONDS
 from .ledger import Ledger
 from .network import Network, Population
-from .plugin import GivenSpikes, Source
+from .plugin import GivenSpikes, Source, is_whole
 from .record import SpikeData
 from .recorder import spikes_by_population
 from .schedule import Schedule, schedule
@@ -180,7 +180,7 @@ def exhibition(
     duration = arguments.duration_of("present: duration", duration)
     if duration == 0:
         raise ParameterError("present: duration is 0; give a positive time in seconds.")
-    if isinstance(threads, bool) or not isinstance(threads, (int, np.integer)) or threads < 1:
+    if not is_whole(threads, 1):
         raise ParameterError(f"present: threads is {threads!r}; give a whole number, 1 or more.")
     x = arguments.samples_of(samples, into)
     y = arguments.labels_of(labels, x.shape[0], readout)
