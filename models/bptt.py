@@ -13,7 +13,7 @@ from snn.account import count_credit, count_error
 from snn.errors import ParameterError
 from snn.events import Events
 from snn.ledger import Ledger
-from snn.simulator import Presentations
+from snn.presentations import Presentations
 from snn.units import ms
 
 from .passes import Vary, passes
@@ -413,7 +413,7 @@ class BPTT:
             labels=y[index] if y.size else None,
             loss=loss,
             spikes={name: int(n) for name, n in zip(self.names, [*counts[:-1], 0], strict=True)},
-            events=events,
+            synaptic_events=events,
             ledger=ledger,
             seconds=time.perf_counter() - began,
         )

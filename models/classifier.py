@@ -11,9 +11,10 @@ import numpy as np
 from snn.connect import all_to_all
 from snn.errors import NetworkError, ParameterError
 from snn.network import Network, Population, Projection
-from snn.plugin import Credit, Model, Rule, Source
+from snn.plugin import Credit, Model, Rule, Source, is_whole
+from snn.presentations import Presentations
 from snn.random import Distribution, normal
-from snn.simulator import Presentations, Simulator
+from snn.simulator import Simulator
 from snn.units import ms
 
 from .lif import LIF
@@ -45,7 +46,7 @@ def clock(duration: float, steps: int | None) -> dict[str, Any]:
     """
     if steps is None:
         return {}
-    if isinstance(steps, bool) or not isinstance(steps, (int, np.integer)) or steps < 1:
+    if not is_whole(steps, 1):
         raise ParameterError(f"steps is {steps!r}; give a whole number of time steps, 1 or more, or None.")
     return {"engine": "grid", "dt": duration / steps}
 

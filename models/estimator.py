@@ -5,16 +5,14 @@ from __future__ import annotations
 import importlib
 import json
 import math
-import os
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from rules import PATHWAYS, Delta, ThreeFactor
 from snn.errors import ExportError, ParameterError
-from snn.hdf5 import reason
-from snn.plugin import Credit, Plugin, Rule
+from snn.hdf5 import opened, replacing
+from snn.plugin import Credit, Plugin, Rule, is_whole
 from snn.units import ms
 
 try:
@@ -56,7 +54,7 @@ class SpikingClassifier(ClassifierMixin, BaseEstimator):
         Each feature by its own range; all by one range (images); none: samples lie in 0 to 1 already. What lies outside
         the range is clipped.
     mirror : bool
-    w_in, w_hidden, w_out, tau_m, t_last, duration, period, low, jitter
+    w_in, w_hidden, w_out, tau_m, t_last, duration, period, low, jitter, steps
         See :class:`models.classifier.LatencyClassifier`.
     random_state : int, RandomState or None
         Seed of weights, feedback, jitter and the order of samples.
@@ -92,6 +90,7 @@ class SpikingClassifier(ClassifierMixin, BaseEstimator):
         period: float = math.inf,
         low: float = 0.0,
         jitter: float = 0.0,
+        steps: int | None = None,
         random_state: Any = None,
     ) -> None:
         self.rule = rule
@@ -114,13 +113,14 @@ class SpikingClassifier(ClassifierMixin, BaseEstimator):
         self.period = period
         self.low = low
         self.jitter = jitter
+        self.steps = steps
         self.random_state = random_state
 
     # ------------------------------------------------------------------------------------------------ learning
 
     def fit(self, X: Any, y: Any) -> SpikingClassifier:
         """Learn from samples (n, n_features) and their classes (n,), starting afresh."""
-        if isinstance(self.epochs, bool) or not isinstance(self.epochs, (int, np.integer)) or self.epochs < 1:
+        if not is_whole(self.epochs, 1):
             raise ParameterError(f"SpikingClassifier.epochs is {self.epochs!r}; give a whole number, 1 or more.")
         X, y = validate_data(self, X, y, dtype=np.float64)
         check_classification_targets(y)
@@ -189,7 +189,7 @@ class SpikingClassifier(ClassifierMixin, BaseEstimator):
         """A network of this estimator's parameters, untrained."""
         hidden = self.hidden if isinstance(self.hidden, (tuple, list, np.ndarray)) else (self.hidden,)
         for n in hidden:
-            if isinstance(n, bool) or not isinstance(n, (int, np.integer)) or n < 1:
+            if not is_whole(n, 1):
                 raise ParameterError(f"SpikingClassifier.hidden is {self.hidden!r}; give whole numbers, 1 or more.")
         rule, readout_rule, credit = self._rules()
         n_in = 2 * self.n_features_in_ + 1 if self.mirror else self.n_features_in_
@@ -208,6 +208,7 @@ class SpikingClassifier(ClassifierMixin, BaseEstimator):
             period=self.period,
             low=self.low,
             jitter=self.jitter,
+            steps=self.steps,
         )
 
     # ------------------------------------------------------------------------------------------------- judging
@@ -252,31 +253,21 @@ class SpikingClassifier(ClassifierMixin, BaseEstimator):
         ExportError
             If the file exists or cannot be written.
         """
-        import h5py
-
         check_is_fitted(self)
-        final, partial = Path(path), Path(f"{os.fspath(path)}.partial")
-        if final.exists() and not overwrite:
-            raise ExportError(f"{final} exists. Give overwrite=True to replace it, or another path.")
         classes = self.classes_
         is_text = all(isinstance(c, str) for c in classes)
         if not is_text and classes.dtype.kind not in "biuf":
             raise ExportError(f"Classes such as {classes[0]!r} cannot be saved; use numbers or text.")
         params = {name: _plain(name, value) for name, value in self.get_params(deep=False).items()}
-        try:
-            with h5py.File(partial, "w") as file:
-                own = file.create_group("snn/classifier")
-                own.attrs.update(format=_FORMAT, seed=self.seed_, is_object=classes.dtype == object)
-                own.create_dataset("params", data=json.dumps(params))
-                own.create_dataset("classes", data=[str(c) for c in classes] if is_text else classes)
-                own.create_dataset("low", data=self.low_)
-                own.create_dataset("range", data=self.range_)
-                for k, w in enumerate(self.weights_):
-                    own.create_dataset(f"weights/{k}", data=w)
-            os.replace(partial, final)
-        except (OSError, RuntimeError) as error:
-            partial.unlink(missing_ok=True)
-            raise ExportError(f"{final} cannot be written: {reason(error, final.parent)}") from error
+        with replacing(path, overwrite) as file:
+            own = file.create_group("snn/classifier")
+            own.attrs.update(format=_FORMAT, seed=self.seed_, is_object=classes.dtype == object)
+            own.create_dataset("params", data=json.dumps(params))
+            own.create_dataset("classes", data=[str(c) for c in classes] if is_text else classes)
+            own.create_dataset("low", data=self.low_)
+            own.create_dataset("range", data=self.range_)
+            for k, w in enumerate(self.weights_):
+                own.create_dataset(f"weights/{k}", data=w)
 
     @classmethod
     def load(cls, path: Any) -> SpikingClassifier:
@@ -289,23 +280,20 @@ class SpikingClassifier(ClassifierMixin, BaseEstimator):
         """
         import h5py
 
-        try:
-            with h5py.File(path, "r") as file:
-                if "snn/classifier" not in file:
-                    raise ExportError(f"{path} holds no classifier. Give a file that SpikingClassifier.save wrote.")
-                own = file["snn/classifier"]
-                if own.attrs["format"] != _FORMAT:
-                    raise ExportError(f"{path} has format {own.attrs['format']}; this version reads {_FORMAT}.")
-                made = cls(**{name: _object(v) for name, v in json.loads(own["params"].asstr()[()]).items()})
-                classes = own["classes"]
-                made.classes_ = classes.asstr()[:] if h5py.check_string_dtype(classes.dtype) else classes[:]
-                if not own.attrs["is_object"]:
-                    made.classes_ = np.array(made.classes_.tolist()) if made.classes_.dtype == object else made.classes_
-                made.seed_, made.low_, made.range_ = int(own.attrs["seed"]), own["low"][:], own["range"][:]
-                made.n_features_in_ = made.low_.size
-                made.weights_ = [own[f"weights/{k}"][:] for k in range(len(own["weights"]))]
-        except (OSError, RuntimeError, KeyError) as error:
-            raise ExportError(f"{path} cannot be read: {error}") from error
+        with opened(path) as file:
+            if "snn/classifier" not in file:
+                raise ExportError(f"{path} holds no classifier. Give a file that SpikingClassifier.save wrote.")
+            own = file["snn/classifier"]
+            if own.attrs["format"] != _FORMAT:
+                raise ExportError(f"{path} has format {own.attrs['format']}; this version reads {_FORMAT}.")
+            made = cls(**{name: _object(v) for name, v in json.loads(own["params"].asstr()[()]).items()})
+            classes = own["classes"]
+            made.classes_ = classes.asstr()[:] if h5py.check_string_dtype(classes.dtype) else classes[:]
+            if not own.attrs["is_object"]:
+                made.classes_ = np.array(made.classes_.tolist()) if made.classes_.dtype == object else made.classes_
+            made.seed_, made.low_, made.range_ = int(own.attrs["seed"]), own["low"][:], own["range"][:]
+            made.n_features_in_ = made.low_.size
+            made.weights_ = [own[f"weights/{k}"][:] for k in range(len(own["weights"]))]
         return made
 
 

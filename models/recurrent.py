@@ -13,12 +13,13 @@ from snn.errors import ParameterError
 from snn.events import Events
 from snn.network import Network, Projection
 from snn.plugin import Credit, Rule, Source
+from snn.presentations import Presentations
 from snn.random import normal
-from snn.simulator import Presentations, Simulator
+from snn.simulator import Simulator
 from snn.units import ms
 
 from .alif import ALIF
-from .classifier import Classifier
+from .classifier import Classifier, clock
 from .lif import LIF
 from .readout import Readout
 from .sources import Playback
@@ -53,6 +54,9 @@ class RecurrentNetwork(Classifier):
         Rise of an adaptive neuron's threshold with each spike, in thresholds.
     encoder : Source, optional
         What samples are encoded by; by default Playback(), samples that are spikes.
+    steps : int, optional
+        Run on the grid engine, with so many time steps in a presentation, of which `every`, `t_ref` and `delay` are
+        then whole numbers; by default in continuous time.
 
     References
     ----------
@@ -83,6 +87,7 @@ class RecurrentNetwork(Classifier):
         delay: float = 1 * ms,
         jump: float = 0.1,
         encoder: Source | None = None,
+        steps: int | None = None,
     ) -> None:
         if leaky + adaptive < 1:
             raise ParameterError("RecurrentNetwork: leaky and adaptive are 0; give at least one recurrent neuron.")
@@ -116,7 +121,7 @@ class RecurrentNetwork(Classifier):
             join(layer, self.readout, 0.0, w_out, readout_rule, 0.0, n)
         self.network, self.duration, self.seed, self.jitter = net, duration, seed, 0.0
         self.every, self.teach_from = every, teach_from
-        self.sim = Simulator(net, record=[])
+        self.sim = Simulator(net, record=[], **clock(duration, steps))
 
     def show(self, samples: Any, labels: Any = None, **how: Any) -> Presentations:
         """Present samples with labels, (n,), or with targets, (n, duration / every, n_out) or Events."""

@@ -129,7 +129,7 @@ def network(rule: str, task: Task, settings: dict[str, Any], seed: int) -> Any:
         rules = learns(**settings["erbp_rule"]), learns(**settings["erbp_readout"])
         return classifier(sizes, *rules, seed=seed, **own)
     if rule in (EPROP, EPROP_CONTROL):
-        return recurrent(rule, task, settings, duration + delay, seed)
+        return recurrent(rule, task, settings, duration, seed)
     credit = None
     if rule != CONTROL:
         own = dict(settings["credit"])
@@ -153,12 +153,11 @@ def lengthened(net: dict[str, Any], duration: float, delay: float) -> dict[str, 
 
 def recurrent(rule: str, task: Task, settings: dict[str, Any], duration: float, seed: int) -> RecurrentNetwork:
     """A recurrent network, half of its neurons adaptive, that is told of errors in the last `taught` seconds."""
-    if "steps" in settings["net"]:
-        raise ParameterError(f"net.steps is for feed-forward networks, and rule {rule!r} has another. Leave it out.")
-    own, n = dict(settings["recurrent"]), sum(map(int, settings["hidden"].split("-")))
-    taught, readout = own.pop("taught", duration), DeltaSum(eta=own.pop("eta_readout", 0.001))
+    net, n = settings["net"], sum(map(int, settings["hidden"].split("-")))
+    steps = {"steps": net["steps"]} if "steps" in net else {}
+    own = lengthened(steps | settings["recurrent"], duration, task.feedback_delay)
+    taught, readout = own.pop("taught", own["duration"]), DeltaSum(eta=own.pop("eta_readout", 0.001))
     if not isinstance(task.train_x, Events):
-        net = settings["net"]
         own["encoder"] = Latency(**{key: net[key] for key in ("t_last", "low", "period") if key in net})
     return RecurrentNetwork(
         task.n_in,
@@ -168,8 +167,7 @@ def recurrent(rule: str, task: Task, settings: dict[str, Any], duration: float, 
         rule=settings["eprop"] if rule == EPROP else None,
         readout_rule=readout,
         credit=DFA(**settings["credit"]),
-        duration=duration,
-        teach_from=max(0.0, duration - taught),
+        teach_from=max(0.0, own["duration"] - taught),
         seed=seed,
         **own,
     )

@@ -71,7 +71,7 @@ __version__ = "0.1.0"
 # Loaded on first use: these need Numba or HDF5, which would double the time of `import snn`.
 _LATER = {
     "Simulator": ("simulator", "Simulator"),
-    "Presentations": ("simulator", "Presentations"),
+    "Presentations": ("presentations", "Presentations"),
     "Ledger": ("ledger", "Ledger"),
     "PriceBook": ("ledger", "PriceBook"),
     "load": ("io", "load"),

@@ -36,11 +36,10 @@ grid the same is counted: what its events would cost on that core, not the movin
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from .build import Built, resolve_rule
+from .counts import Counts
 from .engine import present, rows
 from .layout import BuiltProjection, NoRule
 from .ledger import Ledger, joined
@@ -51,12 +50,8 @@ from .tally import tally, tally_credit
 
 def ledger_of(
     built: Built,
-    before: Any,
-    duration: float,
+    counts: Counts,
     *,
-    fired: np.ndarray | None = None,
-    counts: dict[str, np.ndarray] | None = None,
-    taught: dict[str, np.ndarray] | None = None,
     presentations: int = 0,
     learn: bool = True,
     readout: Population | None = None,
@@ -64,33 +59,29 @@ def ledger_of(
     signals: int = 0,
     softmax: bool = True,
 ) -> Ledger:
-    """The ledger of a run (between `before` and now) or of presentations (`fired`, `counts`, `taught`).
+    """The ledger of a run, or of presentations, in which this has been counted.
 
     `signals` is how often in all presentations rules were told of an error, `errors` how often there was one.
     """
-    if counts is None:
-        fired = built.engine.counts - before[0]
-        counts = {n: built.groups[p.group].count - before[1][n] for n, p in built.projections.items()}
-    assert fired is not None
     ledger = Ledger(samples=presentations)
+    spikes = counts.spikes(built)
     for name, population in built.network.populations.items():
-        offset, n = built.offset[name], len(population)
-        spikes = int(fired[offset : offset + n].sum())
-        ledger.add("forward", name, "spike_emit", spikes)
+        n = len(population)
+        ledger.add("forward", name, "spike_emit", spikes[name])
         if isinstance(population.model, Model):
-            ledger.add("forward", name, "add", spikes)
+            ledger.add("forward", name, "add", spikes[name])
             written = presentations * n * len(population.model.states("cell"))
-            ledger.add("forward", name, "state_rw", 2 * spikes + written, 4 * n)
+            ledger.add("forward", name, "state_rw", 2 * spikes[name] + written, 4 * n)
     teaches = learn and presentations > 0 and readout is not None
     for name, p in built.projections.items():
-        _count_projection(ledger, name, p, counts[name])
+        _count_projection(ledger, name, p, counts.rows[name])
         if isinstance(p.rule, NoRule) or (presentations and not learn):
             continue
-        _count_rule(ledger, name, p, counts[name], presentations, signals)
+        _count_rule(ledger, name, p, counts.rows[name], presentations, signals)
         if teaches and p.rule.needs_signal:
             # Eligibility and traces live on only until the signal comes.
             target = p.projection.target
-            rows_used = int(counts[name][rows.N_ARRIVALS]) // max(1, presentations)
+            rows_used = int(counts.rows[name][rows.N_ARRIVALS]) // max(1, presentations)
             states = len(p.rule.states("syn")) * len(target) + len(p.rule.states("pre"))
             ledger.held_bytes += 4 * (rows_used * states + len(p.rule.states("post")) * len(target))
     if teaches:
@@ -102,7 +93,7 @@ def ledger_of(
         for link in built.network.credits:
             ledger.transport = joined(ledger.transport, link.pathway.carries)
             if link.pathway.carries != "none":
-                _count_link(ledger, link, taught or {}, errors)
+                _count_link(ledger, link, counts.links, errors)
     return ledger
 
 

@@ -236,6 +236,11 @@ class Built:
     def links(self) -> tuple[Links, ...]:
         return self.parts[0].links
 
+    @property
+    def drawn(self) -> list[str]:
+        """Populations whose spikes are drawn as numbers of arrivals."""
+        return [p.projection.source.name for p in self.projections.values() if p.group in self.drizzled]
+
     def bound(self, entry: Any, *arguments: Any) -> Any:
         """A compiled entry for this network's engines; argument types must be the same at each call."""
         if entry not in self._bound:
@@ -269,9 +274,12 @@ class Built:
 
     def put_weights(self, p: BuiltProjection) -> None:
         """Let kernels see other arrays of weights, or another way to keep them."""
+        source = list(self.offset).index(p.projection.source.name)
         for part in self.parts:
             group = part.groups[p.group]
             group.w, group.w_kind, group.syn = p.weight, p.w_kind, (p.weight, *group.syn[1:])
+            if p.group in self.drizzled:
+                part.blocks[source].weight = float(p.weight[0])
 
 
 def _spread(value: Any, n: int) -> np.ndarray:

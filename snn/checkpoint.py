@@ -6,8 +6,6 @@ What a network was declared with is not saved but compared: a checkpoint belongs
 from __future__ import annotations
 
 import json
-import os
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,7 +14,7 @@ from .build import Pathway
 from .engine.digest import engine_digest
 from .engine.struct import Struct
 from .errors import ExportError, NetworkError
-from .hdf5 import reason
+from .hdf5 import opened, replacing
 from .threads import merged, share
 
 if TYPE_CHECKING:
@@ -36,9 +34,12 @@ _FIXED = {
 
 def _identity(sim: Simulator) -> dict[str, str]:
     """What has to be the same where a checkpoint is restored."""
+    engine = f"{sim.engine}, dt {sim.grid.dt if sim.grid else None}, ties {sim.ties}, window {sim.window}"
+    if sim.built.drawn:
+        engine += f", spikes of {' and '.join(sim.built.drawn)} not recorded and drawn as numbers of arrivals"
     return {
         "network": json.dumps(sim._described, sort_keys=True, default=str),
-        "engine": f"{sim.engine}, dt {sim.grid.dt if sim.grid else None}, ties {sim.ties}, window {sim.window}",
+        "engine": engine,
         "version": engine_digest(),
     }
 
@@ -73,33 +74,23 @@ def save(sim: Simulator, path: Any, overwrite: bool = False) -> None:
     ExportError
         If the file exists or cannot be written; nothing is left behind then.
     """
-    import h5py
-
-    final, partial = Path(path), Path(f"{os.fspath(path)}.partial")
-    if final.exists() and not overwrite:
-        raise ExportError(f"{final} exists. Give overwrite=True to replace it, or another path.")
     sim.built.settle()
-    try:
-        with h5py.File(partial, "w") as file:
-            own = file.create_group("snn/checkpoint")
-            own.attrs["format"] = 1
-            for key, text in _identity(sim).items():
-                own.create_dataset(f"identity/{key}", data=text)
-            own.attrs.update(presented=sim.presented, offset=sim._offset, stale=sim._stale)
-            own.create_dataset("rules", data=json.dumps({n: p.rule.params() for n, p in sim.built.projections.items()}))
-            for name, pathway in sim.built.pathways.items():
-                kept = own.create_group(f"pathways/{name}")
-                for member, value in vars(pathway).items():
-                    kept.create_dataset(member, data=value)
-            whole = merged(sim.built)
-            for name, struct in _structs(sim).items():
-                group = own.create_group(name)
-                for member, value in (_members(struct) | whole.get(struct, {})).items():
-                    group.create_dataset(member, data=value)
-        os.replace(partial, final)
-    except (OSError, RuntimeError) as error:
-        partial.unlink(missing_ok=True)
-        raise ExportError(f"{final} cannot be written: {reason(error, final.parent)}") from error
+    with replacing(path, overwrite) as file:
+        own = file.create_group("snn/checkpoint")
+        own.attrs["format"] = 1
+        for key, text in _identity(sim).items():
+            own.create_dataset(f"identity/{key}", data=text)
+        own.attrs.update(presented=sim.presented, offset=sim._offset, stale=sim._stale)
+        own.create_dataset("rules", data=json.dumps({n: p.rule.params() for n, p in sim.built.projections.items()}))
+        for name, pathway in sim.built.pathways.items():
+            kept = own.create_group(f"pathways/{name}")
+            for member, value in vars(pathway).items():
+                kept.create_dataset(member, data=value)
+        whole = merged(sim.built)
+        for name, struct in _structs(sim).items():
+            group = own.create_group(name)
+            for member, value in (_members(struct) | whole.get(struct, {})).items():
+                group.create_dataset(member, data=value)
 
 
 def restore(sim: Simulator, path: Any) -> None:
@@ -112,9 +103,7 @@ def restore(sim: Simulator, path: Any) -> None:
     NetworkError
         If it was made by another network, engine or version; the simulator is as it was.
     """
-    from .io import _opened
-
-    with _opened(path) as file:
+    with opened(path) as file:
         if "snn/checkpoint" not in file:
             raise ExportError(f"{path} holds no checkpoint. Give a file that Simulator.checkpoint has written.")
         own = file["snn/checkpoint"]

@@ -13,7 +13,7 @@ import numpy as np
 from .describe import Described
 from .distance import Profile, boxes, distances
 from .errors import NetworkError, ParameterError
-from .plugin import check_unit
+from .plugin import check_unit, is_whole
 from .random import Distribution, Streams
 
 if TYPE_CHECKING:
@@ -181,12 +181,7 @@ class FixedInDegree(Connector):
     multapses: bool = True
 
     def check(self, where: str, n_pre: int, n_post: int, same: bool) -> None:
-        available = n_pre - _skips_self(self, same)
-        if self.k > available and (available == 0 or not self.multapses):
-            raise NetworkError(
-                f"{where}: {self} needs {self.k} different sources per target, but there are {available}. "
-                "Lower k, or allow multapses=True."
-            )
+        _check_enough(where, self, "k", "sources per target", n_pre - _skips_self(self, same))
 
     def count(self, n_pre: int, n_post: int, same: bool) -> int:
         return self.k * n_post
@@ -206,12 +201,7 @@ class FixedOutDegree(Connector):
     multapses: bool = True
 
     def check(self, where: str, n_pre: int, n_post: int, same: bool) -> None:
-        available = n_post - _skips_self(self, same)
-        if self.k > available and (available == 0 or not self.multapses):
-            raise NetworkError(
-                f"{where}: {self} needs {self.k} different targets per source, but there are {available}. "
-                "Lower k, or allow multapses=True."
-            )
+        _check_enough(where, self, "k", "targets per source", n_post - _skips_self(self, same))
 
     def count(self, n_pre: int, n_post: int, same: bool) -> int:
         return self.k * n_pre
@@ -232,12 +222,7 @@ class FixedTotalNumber(Connector):
     multapses: bool = True
 
     def check(self, where: str, n_pre: int, n_post: int, same: bool) -> None:
-        available = n_pre * (n_post - _skips_self(self, same))
-        if self.n > available and (available == 0 or not self.multapses):
-            raise NetworkError(
-                f"{where}: {self} needs {self.n} different pairs, but there are {available}. "
-                "Lower n, or allow multapses=True."
-            )
+        _check_enough(where, self, "n", "pairs", n_pre * (n_post - _skips_self(self, same)))
 
     def count(self, n_pre: int, n_post: int, same: bool) -> int:
         return self.n
@@ -658,6 +643,16 @@ def check_values(name: str, where: str, values: Any) -> None:
         check_unit(f"{name} {where}", high, "s")
 
 
+def _check_enough(where: str, connector: Any, number: str, what: str, available: int) -> None:
+    """Refuse to draw more than there are, unless the same may be drawn again."""
+    n = getattr(connector, number)
+    if n > available and (available == 0 or not connector.multapses):
+        raise NetworkError(
+            f"{where}: {connector} needs {n} different {what}, but there are {available}. "
+            f"Lower {number}, or allow multapses=True."
+        )
+
+
 def _skips_self(connector: Any, same: bool) -> bool:
     return same and not connector.self_connections
 
@@ -695,7 +690,7 @@ def _probability(kind: str, p: Any) -> float:
 
 
 def _number(kind: str, name: str, value: Any, what: str) -> int:
-    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < 0:
+    if not is_whole(value, 0):
         raise ParameterError(f"{kind}.{name} is {value!r}; give a whole number of {what}, 0 or more.")
     return int(value)
 

@@ -6,6 +6,9 @@ import signal
 import threading
 from typing import Any
 
+STRETCH_SECONDS = 0.2
+"""Time (s) that a stretch between two looks at Ctrl+C, and at the progress meter, is not to take."""
+
 
 class Deferred:
     """Notes Ctrl+C while the block runs, in `asked`; a second one comes through at once.

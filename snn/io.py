@@ -7,8 +7,9 @@
 Layout; times are ms in the SONATA part and s in ours::
 
     /spikes/<population>/{timestamps, node_ids}              SONATA 0.1
-    /report/<population>/{data, mapping/...}                 SONATA 0.1, one variable per population, float32
-    /snn                          attrs format, t_start, duration (s)
+    /report/<population>/{data, mapping/...}                 SONATA 0.1, one variable per population, float32; nan
+                                                             between two runs
+    /snn                          attrs format; t_start, duration, unrecorded (s)
         network, provenance, ledger/<n>                      JSON; the last ledger counts
         rules/<n> <qualname>      attrs qualname, digest, source
         spikes/<population>       attrs size; ulp: what ms have lost of the times in s; recorded: ids
@@ -31,8 +32,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .errors import ExportError, RecordingError
-from .hdf5 import Column, commit, create, is_locked, reason, sync
+from .errors import ExportError
+from .hdf5 import Column, PathLike, commit, create, is_locked, opened, reason, sync
 from .record import Result, SpikeData, StateData, WeightChanges, WeightData
 
 if TYPE_CHECKING:
@@ -48,7 +49,6 @@ _BUFFER = 2**24  # bytes that wait in memory before a flush of their own
 _REPORT_UNITS = {"V": ("mV", 1e3)}  # SONATA's unit for voltages; other variables keep theirs
 _MS = {"ms": 1.0, "milliseconds": 1.0, "millisecond": 1.0, "s": 1e3, "seconds": 1e3, "second": 1e3}
 
-PathLike = str | os.PathLike[str]
 Rows = dict[str, tuple[int, int]] | None
 """Part of each growing dataset, by its path; none of those that are not named. None: everything."""
 
@@ -82,9 +82,10 @@ class _State:
     def report(self) -> Column:
         """Make this the variable of the population that goes to the SONATA report."""
         units = _REPORT_UNITS.get(self.unit, (self.unit, 1.0))[0]
-        self.data = Column(f"report/{self.population}/data", "f4", self.ids.size, units=units)
-        for rows in self.values.pending:
-            self.data.append(self.scaled(rows))
+        self.data = Column(f"report/{self.population}/data", "f4", self.ids.size, units=units, fill=np.nan)
+        for (_, times), (_, values) in zip(self.times.pending, self.values.pending, strict=True):
+            for block in zip(times, values, strict=True):
+                self._report(*block)
         return self.data
 
     def scaled(self, rows: np.ndarray) -> np.ndarray:
@@ -95,7 +96,18 @@ class _State:
         if self.start is None and times.size:
             self.start = float(times[0])
         size = self.times.append(times) + self.values.append(values)
-        return size if self.data is None else size + self.data.append(self.scaled(values))
+        return size if self.data is None else size + self._report(times, values)
+
+    def _report(self, times: np.ndarray, values: np.ndarray) -> int:
+        """Append samples to the report, whose rows are equally far apart: those that were not taken are nan."""
+        assert self.every is not None and self.start is not None and self.data is not None
+        skipped = round((float(times[0]) - self.start) / self.every) - self.data.end
+        if skipped < 0 or round((float(times[-1]) - float(times[0])) / self.every) != times.size - 1:
+            raise ExportError(
+                f"{self.variable!r} of population {self.population!r} come at {times[0]:g} s to {times[-1]:g} s, and "
+                f"are {times.size} samples, {self.every:g} s apart. Give every=None where they are not."
+            )
+        return self.data.append(self.scaled(values), skipped)
 
     def time(self) -> list[float]:
         """Start, stop and step of the report (ms)."""
@@ -197,12 +209,13 @@ class Writer:
         else:
             self.abandon()
 
-    def span(self, t_start: float, duration: float) -> None:
-        """The run covers [t_start, t_start + duration) s, as far as it has come."""
+    def span(self, t_start: float, duration: float, unrecorded: float = 0.0) -> None:
+        """Runs cover [t_start, t_start + duration) s, as far as they have come, but for a part between them."""
 
         def write(file: h5py.File) -> None:
             file["snn"].attrs["t_start"] = float(t_start)
             file["snn"].attrs["duration"] = float(duration)
+            file["snn"].attrs["unrecorded"] = float(unrecorded)
 
         self._add_later(0, write)
 
@@ -258,7 +271,8 @@ class Writer:
         values : (n_t, n) float
         every : float or None, s
             Time between two samples; None where they are not at equal intervals. Of the variables with equal
-            intervals, ``v`` or else the first one before the first flush becomes the population's SONATA report.
+            intervals, ``v`` or else the first one before the first flush becomes the population's SONATA report, in
+            which samples that are missing are nan.
         """
         self._check_open()
         where = f"{variable!r} of population {population!r}"
@@ -347,14 +361,14 @@ class Writer:
 
     def lengths(self) -> dict[str, int]:
         """Rows of every growing dataset so far, those that wait for a flush included."""
-        return {column.path: column.length + sum(map(len, column.pending)) for column in self._columns}
+        return {column.path: column.end for column in self._columns}
 
     def read(self, rows: Rows) -> Result:
         """What was written in some rows of the datasets, whether the file is open or has got its name."""
         if self._file is not None:
             self.flush()
             return _contents(self._file, rows)
-        with _opened(self.path if self._named else self.partial) as file:
+        with opened(self.path if self._named else self.partial) as file:
             return _contents(file, rows)
 
     def close(self) -> None:
@@ -559,7 +573,7 @@ def save(result: Result, path: PathLike, overwrite: bool = False) -> None:
         False: an existing file is an ExportError.
     """
     with Writer(path, result.network, result.provenance, result.rules, overwrite=overwrite) as writer:
-        writer.span(result.t_start, result.duration)
+        writer.span(result.t_start, result.duration, result.unrecorded)
         for s in result.spikes.values():
             writer.spikes(s.population, s.size, [], [], s.recorded)
             for rows in _blocks(len(s), 1):
@@ -601,7 +615,7 @@ def load(path: PathLike) -> Result:
     Result
         With arrays equal bit for bit to those that were written.
     """
-    with _opened(path) as file:
+    with opened(path) as file:
         if "snn" not in file:
             raise ExportError(f"{path} holds no /snn group. Read the spikes of other programs with load_spikes(path).")
         own = file["snn"]
@@ -615,6 +629,7 @@ def _contents(file: h5py.File, rows: Rows) -> Result:
     result = Result(
         duration=float(own.attrs["duration"]),
         t_start=float(own.attrs["t_start"]),
+        unrecorded=float(own.attrs.get("unrecorded", 0.0)),
         network=_json(own, "network"),
         provenance=_json(own, "provenance"),
         rules=[{key: group.attrs[key] for key in _RULE} for _, group in _declared(own, "rules")],
@@ -684,7 +699,7 @@ def load_spikes(path: PathLike) -> dict[str, SpikeData]:
     ----------
     Dai et al. (2020) PLoS Comput. Biol. 16, e1007696.
     """
-    with _opened(path) as file:
+    with opened(path) as file:
         if "spikes" not in file:
             raise ExportError(f"{path} holds no /spikes group. Give a SONATA spike file.")
         spikes = file["spikes"]
@@ -702,29 +717,6 @@ def _foreign_spikes(path: PathLike, name: str, group: h5py.Group, ids_name: str)
     times, ids = stamps[()] * _MS[units] / 1e3, group[ids_name][()].astype(np.int64)
     order = np.argsort(times, kind="stable")
     return SpikeData(name, int(ids.max()) + 1 if ids.size else 0, times[order], ids[order])
-
-
-@contextmanager
-def _opened(path: PathLike) -> Iterator[h5py.File]:
-    import h5py
-
-    partial = Path(f"{os.fspath(path)}.partial")
-    if not Path(path).exists():
-        rest = f" {partial} exists: the run has not finished. Load that." if partial.exists() else ""
-        raise ExportError(f"{path} does not exist.{rest or ' Check the path.'}")
-    if Path(path).is_dir():
-        raise ExportError(f"{path} is a folder. Give the path of a file.")
-    try:
-        with h5py.File(path, "r") as file:
-            yield file
-    except (ExportError, RecordingError):
-        raise
-    except BlockingIOError as error:
-        raise ExportError(f"{path} is being written. Wait until the run has ended.") from error
-    except PermissionError as error:
-        raise ExportError(f"{path} cannot be read: no permission. Change the permissions.") from error
-    except (OSError, RuntimeError, KeyError) as error:
-        raise ExportError(f"{path} cannot be read: it is no HDF5 file of this kind, or damaged ({error}).") from error
 
 
 def _declared(own: h5py.Group, name: str) -> list[tuple[str, h5py.Group]]:

@@ -22,7 +22,7 @@ import numpy as np
 from .connect import Connector, all_to_all, check_values
 from .describe import plain, text
 from .errors import NetworkError, ParameterError
-from .plugin import Credit, Current, Model, Plugin, Rule, Source, check_unit
+from .plugin import Credit, Current, Model, Plugin, Rule, Source, check_unit, is_whole
 from .random import Distribution
 
 _LARGEST_POPULATION = 2**31 - 1  # ids are int32
@@ -142,7 +142,7 @@ class Network:
     def __init__(self, seed: int | None = None) -> None:
         if seed is None:
             seed = secrets.randbits(32)
-        if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)) or seed < 0:
+        if not is_whole(seed, 0):
             raise ParameterError(f"Network.seed is {seed!r}; give a whole number, 0 or more, or None to draw one.")
         self.seed = int(seed)
         self.populations: dict[str, Population] = {}
@@ -172,7 +172,7 @@ class Network:
         _check_name("population", name, self.populations)
         where = f"population {name!r}"
         _check_instance(f"model of {where}", model, (Model, Source), "a Model or Source")
-        if isinstance(size, bool) or not isinstance(size, (int, np.integer)) or not 1 <= size <= _LARGEST_POPULATION:
+        if not is_whole(size, 1) or size > _LARGEST_POPULATION:
             raise ParameterError(
                 f"size of {where} is {size!r}; give a whole number of neurons from 1 to {_LARGEST_POPULATION}."
             )

@@ -48,6 +48,11 @@ BRIAN2_UNITS = {
 }
 
 
+def is_whole(value: Any, least: int) -> bool:
+    """Whether a value is a whole number, of at least `least`; True and False are none."""
+    return isinstance(value, (int, np.integer)) and not isinstance(value, bool) and bool(value >= least)
+
+
 def check_unit(where: str, value: Any, unit: str, plausible: float | None = None) -> None:
     """Refuse a value that looks like it was given in the wrong unit.
 

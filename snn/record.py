@@ -393,6 +393,8 @@ class Result:
     weights : dict of WeightData or WeightChanges by projection
     duration, t_start : float, s
         The run covers [t_start, t_start + duration).
+    unrecorded : float, s
+        Part of it that lies between two runs into one file, such as presentations.
     ledger : Ledger or None
     provenance : dict
         Versions, seed, command.
@@ -407,6 +409,7 @@ class Result:
     weights: dict[str, WeightData | WeightChanges] = field(default_factory=dict)
     duration: float = 0.0
     t_start: float = 0.0
+    unrecorded: float = 0.0
     ledger: Ledger | None = None
     provenance: dict[str, Any] = field(default_factory=dict)
     network: dict[str, Any] = field(default_factory=dict)
@@ -420,10 +423,12 @@ class Result:
 
     def summary(self) -> str:
         """Rates, ranges and weight changes as text for people."""
-        lines = [f"Result of {self.duration:g} s from t = {self.t_start:g} s"]
+        left_out = f", {self.unrecorded:g} s of which are not recorded" if self.unrecorded > 0 else ""
+        lines = [f"Result of {self.duration:g} s from t = {self.t_start:g} s{left_out}"]
+        recorded = self.duration - self.unrecorded
         for name, s in self.spikes.items():
             n, total = s.n_recorded, len(s)
-            rate = f"{total / n / self.duration:.4g} Hz" if n and self.duration > 0 else "no rate"
+            rate = f"{total / n / recorded:.4g} Hz" if n and recorded > 0 else "no rate"
             silent = n - np.count_nonzero(s.counts())
             lines.append(f"spikes   {name}: {total:,} of {n:,} neurons, mean rate {rate}, {silent:,} silent")
         for (name, variable), d in self.states.items():

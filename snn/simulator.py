@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import functools
 import math
-import threading
 import time
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -17,94 +15,23 @@ from . import progress as meters
 from .account import ledger_of
 from .build import Built, build, read_state, start
 from .collector import uncollected
-from .driver import give_spikes, grow
+from .counts import Counts
+from .driver import grow
 from .engine import exact, rows
 from .engine import grid as stepping
-from .engine import present as presenting
-from .engine.struct import Links, Struct
-from .errors import Interrupted, NetworkError, ParameterError, RecordingError, SimulationError
-from .events import Events
+from .errors import Interrupted, NetworkError, ParameterError, RecordingError
 from .grid import Grid, choose_engine
-from .interrupt import Deferred
-from .ledger import Ledger
+from .interrupt import STRETCH_SECONDS, Deferred
 from .memory import check_memory
 from .network import CreditLink, Network, Population, Projection
-from .plugin import GivenSpikes, Source, check_unit
+from .plugin import check_unit
+from .presentations import Presentations, exhibition, show
 from .provenance import provenance, rule_sources
-from .record import Result, SpikeData, Spikes, State, StateData, WeightChanges, WeightData, Weights, check_requests
-from .schedule import schedule
-from .teach import Lesson, check_learning, links_of, pathway_of
-from .threads import advance, check_threads, choose_threads, share, take_spikes
-
-# With a file, recordings in memory go there when they have this size, or this long after the last time.
-_SPILL_BYTES = 2**22
-_SPILL_SECONDS = 5.0
-# A stretch between two looks at Ctrl+C and at the progress meter is not to take longer (s).
-_STRETCH_SECONDS = 0.2
-_SAMPLE_BYTES = 200  # of a sample beside its values: its time and its place in the list
-
-
-class Presentations:
-    """What `present` returns.
-
-    Attributes
-    ----------
-    outputs : (n, n_readout) float64
-        What the readout says, as `code` has it, at the end of each presentation; the mean over all errors with `every`.
-    potentials : (n, n_readout) float64
-        The potentials in any case.
-    predictions : (n,) int64
-        The largest output; among equal ones that of the highest potential.
-    labels : (n,) int64 or None, in the order shown
-    loss : (n,) float64
-        Cross-entropy of softmax(y), the mean over errors; with targets, the sum of (y - target)^2 / 2 over outputs and
-        errors; nan without either.
-    over_time : (n, duration / every, n_readout) float64 or None
-        Outputs at every error, with `every`.
-    spikes : dict of str to int
-        Spikes of each population over all presentations.
-    ledger : Ledger
-    seconds : float
-        Wall time.
-    """
-
-    def __init__(
-        self,
-        outputs: np.ndarray,
-        potentials: np.ndarray,
-        labels: np.ndarray | None,
-        loss: np.ndarray,
-        spikes: dict[str, int],
-        events: int,
-        ledger: Ledger,
-        seconds: float,
-        over_time: np.ndarray | None = None,
-    ) -> None:
-        self.over_time = over_time
-        self.outputs, self.potentials, self.labels, self.loss, self.spikes = outputs, potentials, labels, loss, spikes
-        self.synaptic_events, self.weight_updates, self.ledger, self.seconds = events, ledger.updates, ledger, seconds
-
-    @property
-    def predictions(self) -> np.ndarray:
-        best = self.outputs == self.outputs.max(axis=1, keepdims=True)
-        return np.where(best, self.potentials, -math.inf).argmax(axis=1)
-
-    @property
-    def accuracy(self) -> float:
-        """Share of presentations whose largest readout is the label; nan without labels."""
-        return math.nan if self.labels is None else float(np.mean(self.predictions == self.labels))
-
-    def __len__(self) -> int:
-        return self.outputs.shape[0]
-
-    def __repr__(self) -> str:
-        n = max(1, len(self))
-        spikes = ", ".join(f"{name} {count / n:.1f}" for name, count in self.spikes.items())
-        return (
-            f"<{len(self)} presentations: accuracy {self.accuracy:.4f}, spikes per sample {spikes}, "
-            f"{self.synaptic_events / n:.0f} synaptic events and {self.weight_updates / n:.0f} weight updates per "
-            f"sample, {self.seconds:.2f} s>"
-        )
+from .record import Result, Spikes, State, Weights, check_requests
+from .recorder import FileSpan, Recorder
+from .stability import check_sources, not_finite
+from .teach import pathway_of
+from .threads import advance, check_threads, choose_threads, share
 
 
 class Simulator:
@@ -198,7 +125,7 @@ class Simulator:
         self.presented = 0
         # Time of the engine's clock 0, and whether the engine is still in its last presentation.
         self._offset, self._stale = 0.0, False
-        self._file_span: tuple[float, Ledger] | None = None
+        self._file_span: FileSpan | None = None
         self._writer: Any = None
         if to is not None:
             from .io import Writer
@@ -241,11 +168,30 @@ class Simulator:
         return self._projection(projection).sources_targets()
 
     def set_weights(self, projection: Projection | str, weights: Any) -> None:
-        """Replace the weights; same order and shape as `weights` returns."""
+        """Replace the weights; same order and shape as `weights` returns.
+
+        Raises
+        ------
+        ParameterError
+            Also where weights differ, and spikes of the source are drawn as numbers of arrivals, of one weight: on the
+            grid, of a Poisson population that is not recorded and drives another neuron by neuron.
+        """
         built = self._projection(projection)
         name = built.projection.name
         w = arguments.weights_of(name, weights, built.n_synapses, built.weight.dtype)
+        drizzled = built.group in self.built.drizzled
+        if drizzled and (w != w[0]).any():
+            source = built.projection.source.name
+            raise ParameterError(
+                f"weights of projection {name!r} go from {w.min():g} to {w.max():g}, but spikes of population "
+                f"{source!r} are drawn as numbers of arrivals, of one weight. Give equal weights, or let each spike be "
+                f"made: Simulator(..., record=[Spikes({source})])."
+            )
         self.built.settle()
+        if drizzled:
+            built.weight = w[:1].astype(built.weight.dtype)
+            self.built.put_weights(built)
+            return
         if built.w_kind != rows.BY_SYNAPSE:
             built.weight, built.w_kind = np.empty(w.size, built.weight.dtype), rows.BY_SYNAPSE
             self.built.put_weights(built)
@@ -330,7 +276,8 @@ class Simulator:
             On Ctrl+C, a moment later, between two windows. Its `result` is what has been recorded until then, which is
             in the file as well; the simulator is whole and can run on. A second Ctrl+C stops at once.
         SimulationError
-            When a potential is no finite number (grid engine).
+            On the grid: when a potential is no finite number, or sources fire more spikes than a time step has room
+            for.
         """
         duration = arguments.duration_of("Simulator.run: duration", duration, plausible=1e5)
         with Deferred() as interrupt:
@@ -345,10 +292,10 @@ class Simulator:
         b = self.built
         b.refresh()
         t_start, t_end = b.engine.now, b.engine.now + duration
-        taker = _Taker(self, self.t)
+        recorder = Recorder(self, self.t)
         began = time.perf_counter()
         b.settle()
-        before = _counts(b)
+        before = Counts.of(b)
         stretch = max(duration / 200.0, b.engine.h)
         with meters.progress(duration, "simulating", progress) as meter:
             stop = t_start
@@ -356,60 +303,49 @@ class Simulator:
                 looked = time.perf_counter()
                 change = math.inf if b.switch is None else b.switch.next_change(stop)
                 limit = stop + stretch
-                stop = min(taker.next_sample(t_end), t_end, limit, change)
-                self._advance(stop, taker)
+                stop = min(recorder.next_sample(t_end), t_end, limit, change)
+                self._advance(stop, recorder)
                 if b.switch is not None and stop == change:
                     b.switch.change(stop)
                 if interrupt.asked:
                     # A sample of this instant belongs to the next run.
                     break
-                taker.sample(stop, t_end)
+                recorder.sample(stop, t_end)
                 meter.update(stop - t_start)
                 if stop >= t_end:
                     break
                 took = time.perf_counter() - looked
-                if took > _STRETCH_SECONDS:
+                if took > STRETCH_SECONDS:
                     stretch = max(stretch / 2.0, b.engine.h)
-                elif stop == limit and took < _STRETCH_SECONDS / 4.0:
+                elif stop == limit and took < STRETCH_SECONDS / 4.0:
                     # Threads that meet every few ticks would mostly wait for one another.
                     stretch *= 2.0
         if stop < t_end:
             duration = b.engine.now - t_start
-        taker.flush(b)
+        recorder.flush()
         # Post spikes that no row has caught up with belong to this run's bill.
         b.settle()
-        ledger = ledger_of(b, before, duration)
-        result = taker.result(duration, ledger)
+        ledger = ledger_of(b, Counts.of(b) - before)
+        result = recorder.result(duration, ledger)
         result.provenance["wall_seconds"] = time.perf_counter() - began
         return result
 
-    def _advance(self, stop: float, taker: _Taker) -> None:
+    def _advance(self, stop: float, recorder: Recorder) -> None:
         b = self.built
         while True:
             reasons = advance(b, float(stop))
             if all(why == exact.DONE for why in reasons):
+                check_sources(b)
                 return
             if stepping.BROKEN in reasons:
-                raise self._broken([part.engine for part in b.parts])
+                raise not_finite(b)
             for part, why in zip(b.parts, reasons, strict=True):
                 if why == exact.GROW:
                     grow(part.engine)
             if exact.FLUSH in reasons:
-                taker.flush(b)
+                recorder.flush()
             if exact.WATCH in reasons:
-                taker.watched()
-
-    def _broken(self, engines: Sequence[Struct], shown: str = "") -> SimulationError:
-        """What to say of a potential that is no finite number; `shown` is what is presented."""
-        gid, t = min(((e.bad, e.now) for e in engines if e.bad >= 0), key=lambda found: found[::-1])
-        name = next(n for n, o in reversed(self.built.offset.items()) if o <= gid)
-        model = self.network.populations[name].model
-        variable = getattr(model, "potential", "v")
-        return SimulationError(
-            f"State {variable!r} of neuron {gid - self.built.offset[name]} of population {name!r} "
-            f"({type(model).__name__}) is not a finite number from t = {t:g} s{shown} on. The time step "
-            f"({self.built.grid.dt if self.built.grid else 0:g} s) may be too long for the model: try a shorter dt."
-        )
+                recorder.watched()
 
     def _anew(self) -> Built:
         """The network as declared, for one engine, but for weights, synapse states and rules."""
@@ -417,7 +353,8 @@ class Simulator:
         for name, p in new.projections.items():
             own, learned = new.groups[p.group], old.groups[old.projections[name].group]
             p.weight, p.w_kind = old.projections[name].weight, old.projections[name].w_kind
-            own.w, own.w_kind, own.syn = learned.w, learned.w_kind, learned.syn
+            own.syn = learned.syn
+            new.put_weights(p)
             for parameter, value in old.projections[name].rule.params().items():
                 setattr(p.rule, parameter, value)
         new.pathways, new.pool = old.pathways, old.pool
@@ -533,7 +470,7 @@ class Simulator:
         threads : int
             Used for evaluation; the numbers are the same for any number.
         record : bool
-            Keep the spikes: `spike_times` of the result is then a list of (time, population, id) arrays.
+            Keep the spikes, as `spike_times` of the result.
 
         Returns
         -------
@@ -544,435 +481,28 @@ class Simulator:
         NetworkError, ParameterError
             Before anything is shown.
         SimulationError
-            When rates explode, or a potential is no finite number (grid engine).
+            When rates explode; on the grid also as in :meth:`run`.
 
         References
         ----------
         van Rossum (2001) Neural Comput. 13, 751 (distance of spike trains).
         """
-        if self.network.currents:
-            raise NetworkError(
-                f"present: a current is injected into population {self.network.currents[0].population.name!r}, and "
-                "currents follow the time of a run. Leave it out, or give the model a constant drive."
-            )
-        into = arguments.population_of("present: into", self.network, into)
-        readout = arguments.population_of("present: readout", self.network, readout)
-        if not arguments.plays_samples(into):
-            arguments.encoder_of(into)
-        if isinstance(readout.model, Source):
-            raise NetworkError(f"present: readout {readout.name!r} is a source; give a population that integrates.")
-        duration = arguments.duration_of("present: duration", duration)
-        if duration == 0:
-            raise ParameterError("present: duration is 0; give a positive time in seconds.")
-        if isinstance(threads, bool) or not isinstance(threads, (int, np.integer)) or threads < 1:
-            raise ParameterError(f"present: threads is {threads!r}; give a whole number, 1 or more.")
-        x = arguments.samples_of(samples, into)
-        if arguments.plays_samples(into):
-            others = [
-                p.name for p in self.network.populations.values() if isinstance(p.model, GivenSpikes) and p is not into
-            ]
-            if others:
-                raise NetworkError(
-                    f"present: population {others[0]!r} has given spikes of its own, beside the samples' spikes in "
-                    f"{into.name!r}. Leave it out, or give it a source such as Regular."
-                )
-        y = arguments.labels_of(labels, x.shape[0], readout)
-        if learn and labels is None and targets is None:
-            raise ParameterError("present: learning needs labels or targets; give them, or learn=False.")
-        if labels is not None and targets is not None:
-            raise ParameterError("present: labels and targets are both given; give one of them.")
-        plan = schedule(readout, duration, every, teach_from, code, tau_read, self.grid)
-        drawn = [p.projection.source.name for p in self.built.projections.values() if p.group in self.built.drizzled]
-        if record and drawn:
-            raise RecordingError(
-                f"present: record=True keeps the spikes of all neurons, but those of population {drawn[0]!r} are drawn "
-                f"as numbers of arrivals. Give Simulator(..., record=[Spikes({drawn[0]})]), or leave out record=True."
-            )
-        aims = arguments.targets_of(targets, x.shape[0], readout, plan)
-        if learn:
-            check_learning(self.built, plan, labels is not None)
-        index = arguments.order_of(order, x.shape[0])
-        if labels_into is not None:
-            if learn and labels is None:
-                raise ParameterError("present: labels_into is given, and there are no labels; give them to learn.")
-            arguments.encoder_of(arguments.population_of("present: labels_into", self.network, labels_into))
-            if len(labels_into) != len(readout):
-                raise NetworkError(
-                    f"present: labels_into {labels_into.name!r} has {len(labels_into)} neurons, and readout "
-                    f"{readout.name!r} {len(readout)}; give one for each class."
-                )
-
         began = time.perf_counter()
-        n = index.size
-        out, potential = np.zeros((n, len(readout))), np.zeros((n, len(readout)))
-        loss = np.full(n, math.nan) if labels is None and targets is None else np.zeros(n)
-        over_time = np.zeros((n if plan.steps > 1 else 0, plan.steps * len(readout)))
-        parts = 1 if learn or record else max(1, min(int(threads), n))
-        bounds = np.linspace(0, n, parts + 1).astype(int)
-        totals: list[_Counts] = []
-        recorded: list[tuple[np.ndarray, np.ndarray]] = []
-        lock = threading.Lock()
-
-        def work(built: Built, lo: int, hi: int, meter: Any) -> None:
-            before = _counts(built)
-            built.refresh()
-            e = built.engine
-            lesson = Lesson(len(readout))
-            declared = e.given_t, e.given_i
-            first_spike = np.zeros(0, np.int64)
-            if isinstance(samples, Events):
-                first_spike, *played = _played(samples, built.offset[into.name], self.grid)
-                give_spikes(e, *played)
-            links = links_of(built, readout, lesson) if learn else Links([], [], e)
-            driver = Links([exact.advance if self.grid is None else stepping.advance_grid], [e], e)
-            shown = Struct(
-                sample=lo, middle=0, rec_start=0, first=self.presented, readout=built.offset[readout.name],
-                duration=float(duration), learn=bool(learn), record=bool(record), n_links=len(links.alive),
-                x_start=np.zeros(0) if first_spike.size else _encoded(built, into), samples=x, first_spike=first_spike,
-                potential=potential, fired=np.zeros(len(readout), np.int64),
-                code=plan.code, step=0, n_steps=plan.steps, every=plan.every, ticks=plan.ticks,
-                first_taught=plan.first_taught,
-                share=1.0 / (plan.steps - plan.first_taught), tau_read=plan.tau, fade=math.exp(-plan.every / plan.tau),
-                seen=0, n_fired=0, earliest=np.zeros(len(readout)), trace=np.zeros(len(readout)), targets=aims,
-                over_time=over_time,
-                label_start=np.zeros(0) if labels_into is None else _encoded(built, labels_into),
-                labels=y, order=index, out=out, loss=loss,
-                error=lesson.error, wanted=lesson.wanted, label=lesson.label, reward=lesson.reward,
-                link_kernels=links.kernels, links=links.structs, engine_kernels=driver.kernels, engines=driver.structs,
-            )  # fmt: skip
-            few = 16
-            try:
-                while shown.sample < hi:
-                    looked = time.perf_counter()
-                    why = built.call(presenting.present, shown, min(hi, shown.sample + few))
-                    took = time.perf_counter() - looked
-                    # Ctrl+C and the progress meter are looked at between such stretches.
-                    few = max(1, few // 2) if took > _STRETCH_SECONDS else min(512, 2 * few)
-                    if why == exact.GROW:
-                        grow(e)
-                    elif why == presenting.RUNAWAY:
-                        raise SimulationError(
-                            f"present: sample {index[shown.sample]} has made more than {presenting.MOST} spikes for "
-                            f"each neuron: rates have exploded. Lower the learning rate or the weights, or give "
-                            f"neurons a refractory time."
-                        )
-                    elif why == stepping.BROKEN:
-                        raise self._broken([e], f" of sample {index[shown.sample]}")
-                    elif why == exact.FLUSH:
-                        times, neurons = take_spikes(built)
-                        if shown.middle:
-                            times[shown.rec_start :] += (self.presented + shown.sample) * duration
-                        recorded.append((times, neurons))
-                        shown.rec_start = shown.seen = 0
-                    meter.update(shown.sample - lo)
-                if record:
-                    recorded.append(take_spikes(built))
-            finally:
-                # Also where a sample has ended with an error, so that nothing of it is left for the next.
-                e.n_rec = 0
-                e.given_t, e.given_i = declared
-            with lock:
-                totals.append(_difference(_counts(built), before))
-
+        asked = exhibition(
+            self.built, samples, labels, into=into, readout=readout, duration=duration, learn=learn, order=order,
+            targets=targets, every=every, teach_from=teach_from, code=code, tau_read=tau_read, labels_into=labels_into,
+            threads=threads, record=record,
+        )  # fmt: skip
         self.built.settle()
         self._offset, self._stale = self.t, True
         if len(self.built.parts) > 1:
             # Every presentation starts afresh, on one engine.
             self.built = self._anew()
-        with meters.progress(n, "presenting", progress) as meter:
-            if parts == 1:
-                work(self.built, 0, n, meter)
-            else:
-                built = [self.built, *(self._anew() for _ in range(parts - 1))]
-                with ThreadPoolExecutor(parts) as threads_:
-                    jobs = [
-                        threads_.submit(
-                            work, built[p], bounds[p], bounds[p + 1], meter if p == 0 else meters.NoProgress()
-                        )
-                        for p in range(parts)
-                    ]
-                    for job in jobs:
-                        job.result()
-        self.presented += n
-        self._offset += n * duration
-        counts, taught = _sum([t[1] for t in totals]), _sum([t[2] for t in totals])
-        fired: np.ndarray = np.sum([t[0] for t in totals], axis=0)
-        spikes = {
-            name: int(fired[o : o + len(self.network.populations[name])].sum()) for name, o in self.built.offset.items()
-        }
-        events = int(sum(c[rows.N_EVENTS] for c in counts.values()))
-        ledger = ledger_of(
-            self.built, None, duration, fired=fired, counts=counts, taught=taught, presentations=n, learn=learn,
-            readout=readout, errors=n * (plan.steps - plan.first_taught), signals=n * plan.steps,
-            softmax=targets is None,
-        )  # fmt: skip
-        result = Presentations(
-            out,
-            potential,
-            y[index] if y.size else None,
-            loss,
-            spikes,
-            events,
-            ledger,
-            time.perf_counter() - began,
-            over_time=over_time.reshape(n, plan.steps, len(readout)) if plan.steps > 1 else None,
-        )
-        if record:
-            result.spike_times = _by_population(recorded, self.built)  # type: ignore[attr-defined]
-        return result
+        engines = [self.built, *(self._anew() for _ in range(asked.parts - 1))]
+        shown = show(engines, asked, first=self.presented, began=began, progress=progress)
+        self.presented += len(shown)
+        self._offset += len(shown) * asked.duration
+        return shown
 
 
-def _played(events: Events, offset: int, grid: Grid | None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Where each sample's spikes begin, their times, each sample's followed by one that never comes, and neurons.
-
-    Times are in seconds, or in ticks of the grid.
-    """
-    n = len(events)
-    sample, own, neurons = np.repeat(np.arange(n), np.diff(events.ptr)), events.times, events.ids + np.int32(offset)
-    if grid is not None:
-        own = grid.holding(own)
-        order = np.lexsort((neurons, own, sample))
-        own, neurons = own[order], neurons[order]
-    at = np.arange(own.size) + sample
-    times, ids = np.full(own.size + n, math.inf), np.zeros(own.size + n, np.int32)
-    times[at], ids[at] = own, neurons
-    return events.ptr[:-1] + np.arange(n), times, ids
-
-
-def _encoded(built: Built, encoder: Population) -> np.ndarray:
-    """The values that an encoder starts each presentation with."""
-    block = built.blocks[list(built.network.populations).index(encoder.name)]
-    values: np.ndarray = block.start[list(encoder.model.states("cell")).index("x")]
-    return values
-
-
-_Counts = tuple[np.ndarray, dict[str, np.ndarray], dict[str, np.ndarray]]
-
-
-def _counts(built: Built) -> _Counts:
-    """Spikes of every neuron, counters of every projection and of every credit link, up to now."""
-    return (
-        built.engine.counts.copy(),
-        {n: built.groups[p.group].count.copy() for n, p in built.projections.items()},
-        {n: p.count.copy() for n, p in built.pathways.items()},
-    )
-
-
-def _difference(now: _Counts, before: _Counts) -> _Counts:
-    def since(of: dict[str, np.ndarray], was: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-        return {name: count - was.get(name, 0) for name, count in of.items()}
-
-    return now[0] - before[0], since(now[1], before[1]), since(now[2], before[2])
-
-
-def _sum(parts: list[dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
-    names = dict.fromkeys(name for part in parts for name in part)
-    return {name: np.sum([part[name] for part in parts if name in part], axis=0) for name in names}
-
-
-def _by_population(recorded: list[tuple[np.ndarray, np.ndarray]], built: Built) -> dict[str, SpikeData]:
-    t = np.concatenate([r[0] for r in recorded]) if recorded else np.zeros(0)
-    g = np.concatenate([r[1] for r in recorded]).astype(np.int64) if recorded else np.zeros(0, np.int64)
-    found = {}
-    for name, o in built.offset.items():
-        size = len(built.network.populations[name])
-        mine = (g >= o) & (g < o + size)
-        order = np.lexsort((g[mine], t[mine]))
-        found[name] = SpikeData(name, size, t[mine][order], g[mine][order] - o)
-    return found
-
-
-class _Taker:
-    """Collects what a run records, or hands it to the file, piece by piece, so that little of it is in memory."""
-
-    def __init__(self, simulator: Simulator, t_start: float) -> None:
-        self.sim, self.built, self.writer = simulator, simulator.built, simulator._writer
-        self.t_start, self.offset = t_start, simulator._offset
-        self.raw: list[tuple[np.ndarray, np.ndarray]] = []
-        self.samples: dict[int, list[tuple[float, np.ndarray]]] = {}
-        self.next: dict[int, int] = {}
-        self.last: dict[int, np.ndarray] = {}
-        self.ends: dict[int, tuple[np.ndarray, np.ndarray, np.ndarray]] = {}
-        self.held, self.spilled = 0, time.perf_counter()
-        self.before = {} if self.writer is None else self.writer.lengths()
-        e = self.built.engine
-        e.watch_row[:] = 0
-        e.watch_cell[:] = 0
-        e.watching = False
-        for k, request in enumerate(simulator.requests):
-            if isinstance(request, Spikes):
-                continue
-            self.samples[k] = []
-            if isinstance(request, Weights):
-                source, target = simulator.synapses(request.projection)
-                chosen = np.arange(source.size) if request.synapses is None else np.asarray(request.synapses)
-                self.ends[k] = chosen, source[chosen], target[chosen]
-            if request.every is not None:
-                # Samples are multiples of the interval; the tolerance is for products like 3 * 0.1.
-                self.next[k] = math.ceil(t_start / request.every - 1e-9)
-            elif isinstance(request, Weights) and not request.on_change:
-                self._add(k, t_start, self._weights(request))
-            if getattr(request, "on_events", False):
-                self._watch(request.population, request.ids)
-            if getattr(request, "on_change", False):
-                self._watch(request.projection.target, None, request.projection)
-                self.last[k] = self._weights(request)
-
-    def _watch(self, population: Any, ids: Any, only: Any = None) -> None:
-        """Stop after every event that can touch some neurons of a population."""
-        b = self.built
-        b.engine.watching = True
-        o = b.offset[population.name]
-        chosen = np.arange(len(population)) if ids is None else np.asarray(ids)
-        b.engine.watch_cell[o + chosen] = 1
-        for projection in b.projections.values():
-            if projection.projection.target is population and (only is None or projection.projection is only):
-                g = b.groups[projection.group]
-                b.engine.watch_row[g.r0 : g.r1] = 1
-
-    def _weights(self, request: Any) -> np.ndarray:
-        w = self.sim.weights(request.projection)
-        return w if request.synapses is None else w[request.synapses]
-
-    def _due(self, r: int, t_end: float) -> float:
-        """Engine's time of the next sample of a request; inf where it belongs to the next run."""
-        every = self.sim.requests[r].every
-        due = float(self.next[r] * every - self.offset)
-        # An end that is meant to be a multiple of the interval may be so but for rounding.
-        return due if due < t_end - 1e-9 * every else math.inf
-
-    def next_sample(self, t_end: float) -> float:
-        """Engine's time of the next sample that is due before t_end."""
-        return min((self._due(r, t_end) for r in self.next), default=math.inf)
-
-    def sample(self, t: float, t_end: float) -> None:
-        """Take every sample that is due at the engine's time t (< t_end)."""
-        for r, k in self.next.items():
-            if self._due(r, t_end) <= t:
-                request = self.sim.requests[r]
-                self._add(r, k * request.every, self._value(request))
-                self.next[r] = k + 1
-        if self.writer is not None and time.perf_counter() - self.spilled > _SPILL_SECONDS:
-            self.flush(self.built)
-
-    def _add(self, r: int, t: float, value: np.ndarray) -> None:
-        """Keep a sample, or bring all of them to the file when they are many."""
-        self.samples[r].append((t, value))
-        self.held += value.nbytes + _SAMPLE_BYTES
-        if self.writer is not None and self.held > _SPILL_BYTES:
-            self.flush(self.built)
-
-    def _value(self, request: Any) -> np.ndarray:
-        if isinstance(request, State):
-            return self.sim.state(request.population, request.variable, request.ids)
-        return self._weights(request)
-
-    def watched(self) -> None:
-        """The engine has stopped after an event that a recorder waits for."""
-        t = self.built.engine.now + self.offset
-        for r, request in enumerate(self.sim.requests):
-            if getattr(request, "on_events", False):
-                self._add(r, t, self._value(request))
-            elif getattr(request, "on_change", False):
-                w = self._weights(request)
-                changed = np.flatnonzero(w != self.last[r])
-                if changed.size:
-                    self._add(r, t, np.stack([changed.astype(float), w[changed]]))
-                    self.last[r] = w
-
-    def flush(self, built: Built) -> None:
-        """Take the spikes out of the engine's buffer; with a file, bring them and all samples there."""
-        times, ids = take_spikes(built)
-        self.raw.append((times + self.offset, ids))
-        if self.writer is None:
-            return
-        for data in self._spikes(self.raw).values():
-            self.writer.spikes(data.population, data.size, data.times, data.ids, recorded=data.recorded)
-        for r in self.samples:
-            self._write(self._data(r), self.sim.requests[r].every)
-            self.samples[r] = []
-        self.raw, self.held, self.spilled = [], 0, time.perf_counter()
-        first = self.t_start if self.sim._file_span is None else self.sim._file_span[0]
-        self.writer.span(first, self.sim.t - first)
-        self.writer.flush()
-
-    def _write(self, data: StateData | WeightData | WeightChanges, every: float | None) -> None:
-        if isinstance(data, StateData):
-            self.writer.state(data.population, data.variable, data.unit, data.ids, data.times, data.values, every)
-        elif isinstance(data, WeightData):
-            self.writer.weights(data.projection, data.sources, data.targets, data.times, data.values)
-        else:
-            self.writer.weight_changes(
-                data.projection, data.times, data.synapses, data.sources, data.targets, data.values
-            )
-
-    def _spikes(self, raw: list[tuple[np.ndarray, np.ndarray]]) -> dict[str, SpikeData]:
-        if not any(isinstance(request, Spikes) for request in self.sim.requests):
-            return {}
-        every = _by_population(raw, self.built)
-        found = {}
-        for request in self.sim.requests:
-            if isinstance(request, Spikes):
-                data = every[request.population.name]
-                if request.ids is not None:
-                    keep = np.isin(data.ids, request.ids)
-                    data = SpikeData(
-                        data.population, data.size, data.times[keep], data.ids[keep], recorded=np.asarray(request.ids)
-                    )
-                found[request.population.name] = data
-        return found
-
-    def _data(self, r: int) -> StateData | WeightData | WeightChanges:
-        """The samples of one request that are in memory."""
-        request, taken = self.sim.requests[r], self.samples[r]
-        times = np.array([t for t, _ in taken])
-        if isinstance(request, State):
-            pop = request.population
-            ids = np.arange(len(pop)) if request.ids is None else np.asarray(request.ids)
-            values = np.array([v for _, v in taken]).reshape(times.size, ids.size)
-            return StateData(pop.name, request.variable, request.unit, times, ids, values)
-        chosen, source, target = self.ends[r]
-        name = request.projection.name
-        if request.on_change:
-            k = np.concatenate([v[0] for _, v in taken]).astype(np.int64) if taken else np.zeros(0, np.int64)
-            w = np.concatenate([v[1] for _, v in taken]) if taken else np.zeros(0)
-            t = np.repeat(times, [v.shape[1] for _, v in taken]) if taken else times
-            return WeightChanges(name, t, chosen[k], source[k], target[k], w)
-        values = np.array([v for _, v in taken]).reshape(times.size, chosen.size)
-        return WeightData(name, times, source, target, values)
-
-    def result(self, duration: float, ledger: Ledger) -> Result:
-        """Everything that was recorded."""
-        for r, request in enumerate(self.sim.requests):
-            if isinstance(request, Weights) and request.every is None and not request.on_change:
-                self._add(r, self.t_start + duration, self._weights(request))
-        network = self.sim.network
-        known: dict[str, Any] = {
-            "duration": duration,
-            "t_start": self.t_start,
-            "ledger": ledger,
-            "provenance": provenance(network),
-            "network": self.sim._described,
-            "rules": rule_sources(network),
-        }
-        if self.writer is not None:
-            from .io import FileResult
-
-            first, before = self.sim._file_span or (self.t_start, Ledger())
-            self.sim._file_span = first, before + ledger
-            self.writer.ledger(self.sim._file_span[1].to_json())
-            self.flush(self.built)
-            rows = {path: (self.before.get(path, 0), n) for path, n in self.writer.lengths().items()}
-            return FileResult(self.writer, rows, **known)
-        states: dict[tuple[str, str], StateData] = {}
-        weights: dict[str, WeightData | WeightChanges] = {}
-        for r in self.samples:
-            data = self._data(r)
-            if isinstance(data, StateData):
-                states[data.population, data.variable] = data
-            else:
-                weights[data.projection] = data
-        return Result(spikes=self._spikes(self.raw), states=states, weights=weights, **known)
-
-
-__all__ = ["Presentations", "Simulator"]
+__all__ = ["Simulator"]

@@ -1,17 +1,21 @@
-"""Whether a model's own integrator bears a time step."""
+"""Whether a model's own integrator bears a time step, and what to say where the engine has not."""
 
 from __future__ import annotations
 
 import math
 import warnings
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .errors import ParameterError
+from .engine import stepped
+from .errors import ParameterError, SimulationError
 from .network import Population
 from .plugin import Model
 from .random import Distribution
+
+if TYPE_CHECKING:
+    from .build import Built
 
 # Growth in a step that is neither rounding nor the error of differences.
 _GROWTH = 1e-3
@@ -100,3 +104,39 @@ def check_step(population: Population, dt: float) -> None:
             f"A time step of {dt:g} s is unstable for {what}: a small deviation from its start state grows in each "
             f"step, though it decays in truth. Choose dt <= {shorter:g} s."
         )
+
+
+def check_sources(built: Built) -> None:
+    """Refuse to go on where sources on the grid wait with spikes for which a time step had no room.
+
+    Raises
+    ------
+    SimulationError
+    """
+    for part in built.parts:
+        for name, block in zip(built.network.populations, part.blocks, strict=False):
+            if block.kind is not stepped.GRID_SOURCE:
+                continue
+            late = block.next_t[block.lo : block.hi]
+            if late.size and late.min() < part.engine.now:
+                assert built.grid is not None
+                raise SimulationError(
+                    f"Neuron {block.lo + int(late.argmin())} of population {name!r} has a spike due at "
+                    f"{late.min():g} s, for which a time step had no room: more than {part.engine.room} spikes, of "
+                    f"{part.engine.counts.size} neurons, are too many for {built.grid.dt:g} s. Choose a shorter dt, or "
+                    "a lower rate."
+                )
+
+
+def not_finite(built: Built, shown: str = "") -> SimulationError:
+    """What to say of a potential that is no finite number; `shown` is what is presented."""
+    engines = [part.engine for part in built.parts]
+    gid, t = min(((e.bad, e.now) for e in engines if e.bad >= 0), key=lambda found: found[::-1])
+    name = next(n for n, o in reversed(built.offset.items()) if o <= gid)
+    model = built.network.populations[name].model
+    variable = getattr(model, "potential", "v")
+    return SimulationError(
+        f"State {variable!r} of neuron {gid - built.offset[name]} of population {name!r} ({type(model).__name__}) is "
+        f"not a finite number from t = {t:g} s{shown} on. The time step ({built.grid.dt if built.grid else 0:g} s) may "
+        "be too long for the model: try a shorter dt."
+    )

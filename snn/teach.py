@@ -114,7 +114,7 @@ def _in_order(links: list[CreditLink], readout: Population) -> list[CreditLink]:
     return done
 
 
-def _above(built: Built, link: CreditLink, taught: dict[str, list[BuiltProjection]]) -> list[int]:
+def _above(link: CreditLink, taught: dict[str, list[BuiltProjection]]) -> list[int]:
     """Groups whose rules say how the signals of a link's error population are passed on."""
     found = [p.group for p in taught.get(link.error.name, []) if p.rule.overrides("gain")]
     if not found:
@@ -159,7 +159,7 @@ def links_of(built: Built, readout: Population, lesson: Lesson) -> Links:
         if hears in ("own", "reward"):
             kind, error = {"own": present.OWN, "reward": present.REWARD}[hears], np.zeros(n_error)
         elif link.error is not readout:
-            kind, error, above = present.ABOVE, np.zeros(n_error), _above(built, link, taught)
+            kind, error, above = present.ABOVE, np.zeros(n_error), _above(link, taught)
             for g in above:
                 built.groups[g].delta = error
         mirrors = pathway.overrides("mirror")

@@ -34,7 +34,7 @@ from .engine.shared import advance_shared
 from .engine.struct import Struct
 from .errors import ParameterError
 from .layout import BuiltProjection
-from .plugin import Model
+from .plugin import Model, is_whole
 
 _WORTH, _WORTH_APART, _WORTH_WINDOWS = 25_000, 12_500, 10_000
 """Work for each thread from which two are faster than one, where engines meet in every tick or two, where they meet
@@ -70,7 +70,7 @@ def check_threads(threads: Any) -> None:
     """
     if threads == "auto":
         return
-    if isinstance(threads, bool) or not isinstance(threads, (int, np.integer)) or threads < 1:
+    if not is_whole(threads, 1):
         raise ParameterError(f"Simulator.threads is {threads!r}; give a whole number, 1 or more, or 'auto'.")
 
 

@@ -14,7 +14,7 @@ import pytest
 
 from models import LIF, SpikeTimes
 from rules import PairSTDP
-from snn import Network, Simulator, Spikes, State, Weights, from_arrays, load, ms, simulator
+from snn import Network, Simulator, Spikes, State, Weights, from_arrays, load, ms, recorder
 
 pytest.importorskip("h5py")
 
@@ -53,7 +53,7 @@ def test_a_result_in_a_file_is_the_one_in_memory(tmp_path, monkeypatch, on_chang
     net = network()
     inside = Simulator(net, record=requests(net, on_change))
     expected = [inside.run(0.5), inside.run(0.3)]
-    monkeypatch.setattr(simulator, "_SPILL_BYTES", 10_000)
+    monkeypatch.setattr(recorder, "_SPILL_BYTES", 10_000)
     path = tmp_path / "run.h5"
     with Simulator(net, record=requests(net, on_change), to=path) as sim:
         found = [sim.run(0.5), sim.run(0.3)]
@@ -69,8 +69,8 @@ def test_a_result_in_a_file_is_the_one_in_memory(tmp_path, monkeypatch, on_chang
 
 def test_what_waits_in_memory_is_bounded(tmp_path, monkeypatch):
     bound = 20_000
-    monkeypatch.setattr(simulator, "_SPILL_BYTES", bound)
-    real, most, taken = simulator._Taker._add, [], []
+    monkeypatch.setattr(recorder, "_SPILL_BYTES", bound)
+    real, most, taken = recorder.Recorder._add, [], []
 
     def watched(self, *arguments):
         real(self, *arguments)
@@ -78,7 +78,7 @@ def test_what_waits_in_memory_is_bounded(tmp_path, monkeypatch):
         most.append(sum(v.nbytes for v in values) + sum(t.nbytes + i.nbytes for t, i in self.raw))
         taken.append(arguments[-1].nbytes)
 
-    monkeypatch.setattr(simulator._Taker, "_add", watched)
+    monkeypatch.setattr(recorder.Recorder, "_add", watched)
     net = network()
     with Simulator(net, record=requests(net), to=tmp_path / "run.h5") as sim:
         sim.run(2.0)
@@ -89,10 +89,10 @@ def test_what_waits_in_memory_is_bounded(tmp_path, monkeypatch):
 
 
 def test_recordings_do_not_wait_for_ever(tmp_path, monkeypatch):
-    monkeypatch.setattr(simulator, "_SPILL_SECONDS", 0.0)
+    monkeypatch.setattr(recorder, "_SPILL_SECONDS", 0.0)
     flushes = []
-    real = simulator._Taker.flush
-    monkeypatch.setattr(simulator._Taker, "flush", lambda self, built: (flushes.append(self.sim.t), real(self, built)))
+    real = recorder.Recorder.flush
+    monkeypatch.setattr(recorder.Recorder, "flush", lambda self: (flushes.append(self.sim.t), real(self)))
     net = network()
     with Simulator(net, record=requests(net), to=tmp_path / "run.h5") as sim:
         sim.run(0.02)
@@ -104,9 +104,9 @@ def test_a_killed_run_leaves_its_states_and_weights(tmp_path):
         import sys
         sys.path.insert(0, sys.argv[2])
         from test_streaming import network, requests
-        from snn import Simulator, simulator
+        from snn import Simulator, recorder
         from snn.io import Writer
-        simulator._SPILL_BYTES = 20_000
+        recorder._SPILL_BYTES = 20_000
         real = Writer.flush
         def flush(self):
             real(self)

@@ -21,7 +21,7 @@ from rules import DFA, ThreeFactor
 from snn import ExportError, ParameterError
 
 
-@parametrize_with_checks([SpikingClassifier(epochs=10)])
+@parametrize_with_checks([SpikingClassifier(epochs=10), SpikingClassifier(epochs=10, steps=60)])
 def test_it_is_an_estimator(estimator, check):
     check(estimator)
 
@@ -35,6 +35,19 @@ def test_it_is_cross_validated_in_a_pipeline(iris):
     # Iris: linear classifiers reach 95 to 98 %.
     scores = cross_val_score(make_pipeline(StandardScaler(), SpikingClassifier(random_state=0)), *iris, cv=3)
     assert scores.mean() > 0.9
+
+
+def test_outputs_in_ever_shorter_steps_approach_those_at_exact_times(iris):
+    """First order on average: a quarter of the step, a quarter of the distance, with slack for spikes that are lost."""
+    x, y = iris
+    exact = SpikingClassifier(epochs=5, random_state=3).fit(x, y)
+    distance = []
+    for steps in (60, 240, 960):
+        stepped = SpikingClassifier(epochs=1, steps=steps, random_state=3).fit(x, y)
+        for projection, w in zip(stepped._net.projections, exact.weights_, strict=True):
+            stepped._net.sim.set_weights(projection, w)
+        distance.append(np.abs(stepped.decision_function(x) - exact.decision_function(x)).mean())
+    assert 0 < distance[1] < 0.5 * distance[0] and 0 < distance[2] < 0.5 * distance[1], distance
 
 
 def test_a_search_goes_through_pathways_and_rates(iris):
@@ -52,28 +65,34 @@ def test_images_are_learned_without_mirror_by_one_range():
     assert net.score(x[1200:], y[1200:]) > 0.85
 
 
+@pytest.mark.parametrize("steps", [None, np.int64(30)])
 @pytest.mark.parametrize("names", [None, np.array(["one", "two", "three"]), np.array(["a", "b", "c"], object)])
-def test_saved_and_pickled_classifiers_give_the_same_outputs(iris, tmp_path, names):
+def test_saved_and_pickled_classifiers_give_the_same_outputs(iris, tmp_path, names, steps):
     x, y = iris
     y = y if names is None else names[y]
     net = SpikingClassifier(
-        ThreeFactor(eta=0.02), DFA(scale=0.2), hidden=[6, 5], epochs=3, random_state=np.random.RandomState(2)
-    ).fit(x, y)
+        ThreeFactor(eta=0.02), DFA(scale=0.2), hidden=[6, 5], epochs=3, steps=steps,
+        random_state=np.random.RandomState(2),
+    ).fit(x, y)  # fmt: skip
     net.save(tmp_path / "net.h5")
     for again in (SpikingClassifier.load(tmp_path / "net.h5"), pickle.loads(pickle.dumps(net))):
         assert again.decision_function(x).tobytes() == net.decision_function(x).tobytes()
+        assert again._net.sim.engine == ("exact" if steps is None else "grid") and again.steps == steps
         assert np.array_equal(again.predict(x), net.predict(x)) and again.classes_.dtype == net.classes_.dtype
         assert repr(again.rule) == "ThreeFactor(eta=0.02)" and repr(again.credit) == "DFA(scale=0.2)"
     with pytest.raises(ExportError, match="exists. Give overwrite=True"):
         net.save(tmp_path / "net.h5")
-    assert clone(net).get_params()["hidden"] == [6, 5]
+    assert clone(net).get_params()["hidden"] == [6, 5] and clone(net).steps == steps
 
 
 def test_files_that_hold_no_classifier_are_refused(tmp_path):
     import h5py
 
-    with pytest.raises(ExportError, match="cannot be read"):
+    with pytest.raises(ExportError, match="does not exist. Check the path"):
         SpikingClassifier.load(tmp_path / "none.h5")
+    (tmp_path / "text.h5").write_text("no HDF5")
+    with pytest.raises(ExportError, match="cannot be read: it is no HDF5 file"):
+        SpikingClassifier.load(tmp_path / "text.h5")
     h5py.File(tmp_path / "other.h5", "w").close()
     with pytest.raises(ExportError, match="holds no classifier"):
         SpikingClassifier.load(tmp_path / "other.h5")
@@ -86,6 +105,7 @@ def test_files_that_hold_no_classifier_are_refused(tmp_path):
         ({"credit": "magic"}, "credit is 'magic'; give a pathway or one of: frozen, symmetric"),
         ({"hidden": (0,)}, r"hidden is \(0,\); give whole numbers"),
         ({"epochs": 0}, "epochs is 0"),
+        ({"steps": 0}, "steps is 0; give a whole number of time steps"),
         ({"scaling": "log"}, "scaling is 'log'; give 'feature', 'global' or None"),
         ({"scaling": None}, "without scaling, give values from 0 to 1"),
     ],

@@ -31,14 +31,16 @@ def network(rule, seed=0, **more):
     return RecurrentNetwork(3, 2, rule=rule, seed=seed, **own | more)
 
 
-def test_a_cue_is_remembered_by_thresholds():
+@pytest.mark.parametrize("steps", [None, 100])
+def test_a_cue_is_remembered_by_thresholds(steps):
     x, y = delayed(300, 0)
     x_new, y_new = delayed(100, 1)
-    net = network({"eta": 0.003})
+    net = network({"eta": 0.003}, steps=steps)
+    assert (net.sim.engine, net.sim.grid and net.sim.grid.dt) == (("grid", 0.1 / steps) if steps else ("exact", None))
     passes = net.fit(x, y, 3)
     assert net.show(x_new, y_new).accuracy > 0.9, [p.accuracy for p in passes]
     # Without adaptive neurons nothing lasts as long.
-    leaky = network({"eta": 0.003}, leaky=40, adaptive=0, w_rec=(0.0, 0.0))
+    leaky = network({"eta": 0.003}, leaky=40, adaptive=0, w_rec=(0.0, 0.0), steps=steps)
     leaky.fit(x, y, 3)
     assert leaky.show(x_new, y_new).accuracy < 0.75
 
@@ -65,3 +67,5 @@ def test_frozen_synapses_stay_and_a_network_needs_neurons():
     assert changed == {p.name for p in net.projections if p.target is net.readout}
     with pytest.raises(ParameterError, match="at least one recurrent neuron"):
         network(None, leaky=0, adaptive=0)
+    with pytest.raises(ParameterError, match="steps is 2.5; give a whole number of time steps"):
+        network(None, steps=2.5)

@@ -5,9 +5,22 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from models import LIF, LIFExp, Poisson, SpikeTimes
+from models import LIF, Latency, LIFExp, Poisson, Readout, SpikeTimes
 from rules import PairSTDP
-from snn import Network, ParameterError, SimulationError, Simulator, State, all_to_all, from_arrays, ms, uniform
+from snn import (
+    Network,
+    NetworkError,
+    ParameterError,
+    SimulationError,
+    Simulator,
+    Spikes,
+    State,
+    all_to_all,
+    from_arrays,
+    ms,
+    one_to_one,
+    uniform,
+)
 from snn.plugin import Model, param, state
 from snn.testing import GridTwin
 from tests.unit.test_checkpoint import network
@@ -151,8 +164,6 @@ def test_poisson_drive_without_spikes_has_the_rate_and_the_variance_of_spikes():
     net.connect(noise, cells, from_arrays(range(500), range(500)), weight=0.001)
     spiky = Simulator(net, engine="grid", dt=DT, record=[State(cells, "v", every=50 * ms)])
     del net.projections["noise->cells"]
-    from snn import one_to_one
-
     net.connect(noise, cells, one_to_one(), weight=0.001)
     drizzle = Simulator(net, engine="grid", dt=DT, record=[State(cells, "v", every=50 * ms)])
     assert drizzle.built.blocks[0].kind.name == "drizzle"
@@ -163,6 +174,121 @@ def test_poisson_drive_without_spikes_has_the_rate_and_the_variance_of_spikes():
         v = sim.run(0.5, progress=False).states["cells", "v"].values[2:].ravel()
         assert v.mean() == pytest.approx(mean, abs=0.01 * mean + 4 * np.sqrt(var / v.size))
         assert v.var() == pytest.approx(var, rel=0.01 + 4 * np.sqrt(2 / v.size))
+
+
+def drizzled(weight, recorded=False, **how):
+    """Cells below threshold with Poisson arrivals, which are drawn as numbers unless their spikes are recorded."""
+    net = Network(1)
+    noise = net.population("noise", Poisson(rate=200.0), 300)
+    cells = net.population("cells", LIF(tau_m=10 * ms), 300)
+    net.connect(noise, cells, one_to_one(), weight=weight, name="rain")
+    sim = Simulator(net, engine="grid", dt=DT, record=[Spikes(noise)] if recorded else [], **how)
+    assert sim.built.drawn == ([] if recorded else ["noise"])
+    return sim
+
+
+def potential(sim, duration):
+    sim.run(duration, progress=False)
+    return sim.state("cells", "v")
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize("restored", [False, True])
+def test_new_weights_reach_arrivals_that_are_drawn_as_numbers(threads, restored, tmp_path):
+    """Potentials are linear: what has arrived with one weight decays, what arrives then has the other."""
+    one, other = drizzled(0.005), drizzled(0.015)
+    early, late = potential(one, 10 * ms), (potential(other, 10 * ms), potential(other, 20 * ms))
+    sim = drizzled(0.005, threads=threads)
+    np.testing.assert_array_equal(potential(sim, 10 * ms), early)
+    sim.set_weights("rain", np.full(300, 0.015))
+    if restored:
+        sim.checkpoint(tmp_path / "half.h5")
+        sim = drizzled(0.005, threads=threads)
+        sim.restore(tmp_path / "half.h5")
+    assert sim.weights("rain").tolist() == [0.015] * 300
+    found = potential(sim, 20 * ms)
+    assert late[1].std() > 0.01
+    np.testing.assert_allclose(found, late[1] + (early - late[0]) * np.exp(-2.0), rtol=1e-12)  # rounding
+
+
+def test_new_weights_of_drawn_arrivals_hold_in_presentations_and_after_them():
+    def sim(weight):
+        net = Network(3)
+        inputs, noise = (
+            net.population("inputs", Latency(t_last=8 * ms), 2),
+            net.population("noise", Poisson(rate=500.0), 2),
+        )
+        sums = net.population("sums", Readout(), 2)
+        net.connect(inputs, sums, all_to_all(), weight=0.5, delay=1 * ms)
+        net.connect(noise, sums, one_to_one(), weight=weight, name="rain")
+        return Simulator(net, engine="grid", dt=DT, record=[])
+
+    declared, changed = sim(0.75), sim(0.25)
+    changed.set_weights("rain", [0.75, 0.75])
+    for one in (declared, changed):
+        one.shown = one.present(
+            np.full((4, 2), 0.5), into="inputs", readout="sums", duration=20 * ms, learn=False, threads=2
+        )
+    assert len(np.unique(declared.shown.outputs)) > 4
+    np.testing.assert_array_equal(changed.shown.outputs, declared.shown.outputs)
+    for one in (declared, changed):
+        one.run(20 * ms, progress=False)
+    assert changed.state("sums", "v").max() >= 0.75
+    np.testing.assert_array_equal(changed.state("sums", "v"), declared.state("sums", "v"))
+
+
+def test_weights_that_differ_are_refused_where_arrivals_are_drawn_as_numbers():
+    weights = np.linspace(0.01, 0.02, 300)
+    sim = drizzled(0.005)
+    with pytest.raises(
+        ParameterError, match=r"'rain' go from 0.01 to 0.02.*'noise' are drawn.*record=\[Spikes\(noise\)\]"
+    ):
+        sim.set_weights("rain", weights)
+    assert sim.weights("rain").tolist() == [0.005] * 300
+    sim = drizzled(0.005, recorded=True)
+    sim.set_weights("rain", weights)
+    result = sim.run(10 * ms, progress=False)
+    spikes = result.spikes["noise"]
+    decayed = np.exp((spikes.times - 10 * ms + DT) / (10 * ms))
+    # They arrive when their tick has been passed through, so that those of the last tick have not decayed.
+    expected = weights * np.bincount(spikes.ids, weights=decayed, minlength=300)
+    np.testing.assert_allclose(sim.state("cells", "v"), expected, rtol=1e-12)
+
+
+def test_a_checkpoint_with_drawn_arrivals_needs_the_same_recorders(tmp_path):
+    drawn, made = drizzled(0.005), drizzled(0.005, recorded=True)
+    for k, (ours, theirs) in enumerate([(drawn, made), (made, drawn)]):
+        theirs.checkpoint(tmp_path / f"{k}.h5")
+        with pytest.raises(NetworkError, match="spikes of noise not recorded and drawn as numbers of arrivals"):
+            ours.restore(tmp_path / f"{k}.h5")
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_sources_that_fire_more_than_a_step_has_room_for_end_the_run(threads):
+    """50 sources at 1 MHz have 5000 spikes in 0.1 ms, and 1000 in 0.02 ms."""
+
+    def sim(dt):
+        net = Network(1)
+        noise, cells = net.population("noise", Poisson(rate=1e6), 50), net.population("cells", LIF(), 50)
+        net.connect(noise, cells, weight=1e-6)
+        return Simulator(net, engine="grid", dt=dt, threads=threads)
+
+    said = "Neuron .* of population 'noise' has a spike due at .* had no room.* 0.0001 s. Choose a shorter dt"
+    with pytest.raises(SimulationError, match=said):
+        sim(DT).run(5 * ms, progress=False)
+    fired = len(sim(DT / 5).run(5 * ms, progress=False).spikes["noise"])
+    assert abs(fired - 250_000) < 4 * np.sqrt(250_000)  # s.d. of a Poisson count
+
+
+def test_sources_that_fire_more_than_a_step_has_room_for_end_a_presentation():
+    net = Network(1)
+    inputs, noise = net.population("inputs", Latency(), 1), net.population("noise", Poisson(rate=1e6), 50)
+    sums = net.population("sums", Readout(), 2)
+    net.connect(inputs, sums, weight=0.1)
+    net.connect(noise, sums, weight=1e-6)
+    sim = Simulator(net, engine="grid", dt=DT, record=[])
+    with pytest.raises(SimulationError, match="population 'noise' has a spike due at"):
+        sim.present([[0.5]], into=inputs, readout=sums, duration=20 * ms, learn=False)
 
 
 class Unstable(Model):

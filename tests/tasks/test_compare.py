@@ -127,9 +127,9 @@ def test_networks_run_in_steps_and_backprop_in_its_own(compare):
     del settings["net"]["steps"]
     assert compare.network("dfa", task, settings, 0).sim.engine == "exact"
     assert compare.network("bptt", task, settings, 0).steps == 75
-    settings["net"]["steps"] = 20
-    with pytest.raises(ParameterError, match="net.steps is for feed-forward networks, and rule 'eprop' has another"):
-        compare.network("eprop", task, settings, 0)
+    settings["net"]["steps"] = 40
+    recurrent = compare.network("eprop", task, compare.overrides(settings, ["recurrent.every=0.01"]), 0)
+    assert recurrent.sim.grid.dt == pytest.approx(0.001) and recurrent.duration == pytest.approx(0.05)
     trained = run(compare, "dfa", "net.steps=15")
     assert trained["spikes"] > 0 and not any("training ended" in text for text in trained["faults"])
 

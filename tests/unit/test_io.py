@@ -215,6 +215,40 @@ def test_libsonata_reads_the_spikes(tmp_path):
     np.testing.assert_allclose(times, expected.times * 1e3, rtol=1e-15)
 
 
+@pytest.mark.parametrize("flushed", [False, True])
+def test_libsonata_reads_each_sample_of_a_report_with_a_gap_at_its_time(tmp_path, flushed):
+    libsonata = pytest.importorskip("libsonata", reason="libsonata is not installed")
+    path = tmp_path / "run.h5"
+    # An hour without samples, which would be 29 MB.
+    starts = (2.0, 2.1, 3602.0)
+    with Writer(path) as writer:
+        for t in starts:
+            values = np.full((100, 2), -1e-3 * t)
+            writer.state("cells", "v", "V", [0, 1], t + np.arange(100) * ms, values, ms)
+            if flushed:
+                writer.flush()
+    assert path.stat().st_size < 1e6
+    report = libsonata.SomaReportReader(str(path))["cells"]
+    assert report.times == pytest.approx((2000.0, 3_602_100.0, 1.0), rel=1e-12)
+    for t in starts:
+        frames = report.get(tstart=1e3 * t, tstop=1e3 * t + 98.5)
+        np.testing.assert_allclose(frames.times, 1e3 * t + np.arange(99), rtol=1e-12)
+        np.testing.assert_allclose(frames.data, -t, rtol=2**-23)
+    assert np.isnan(report.get(tstart=2300.0, tstop=2500.0).data).all()
+    states = load(path).states["cells", "v"]
+    assert states.values.shape == (300, 2) and not np.isnan(states.values).any()
+
+
+def test_samples_that_are_not_as_far_apart_as_was_said_are_refused(tmp_path):
+    with Writer(tmp_path / "run.h5") as writer:
+        writer.state("cells", "v", "V", [0], [0.0, 1 * ms], [[0.0], [0.0]], ms)
+        writer.flush()
+        with pytest.raises(
+            ExportError, match=r"'v' of population 'cells' come at 0.002 s to 0.005 s.*2 samples, 0.001 s"
+        ):
+            writer.state("cells", "v", "V", [0], [2 * ms, 5 * ms], [[0.0], [0.0]], ms)
+
+
 @pytest.mark.parametrize("variables", [("i", "v"), ("v", "i")])
 def test_libsonata_reads_the_membrane_potential_in_mv_whatever_was_declared_first(tmp_path, variables):
     libsonata = pytest.importorskip("libsonata", reason="libsonata is not installed")

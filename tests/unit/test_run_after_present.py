@@ -7,7 +7,7 @@ import pytest
 
 from models import Latency, Readout, SpikeTimes
 from rules import Delta
-from snn import Network, Simulator, Spikes, State, all_to_all, from_arrays, ms
+from snn import Network, Simulator, Spikes, State, all_to_all, from_arrays, load, ms
 
 # Given spikes that arrive 1 ms later: before, within and after what the test runs.
 GIVEN = [5 * ms, 40 * ms, 115 * ms, 130 * ms, 500 * ms]
@@ -86,3 +86,29 @@ def test_a_run_ends_that_misses_a_sample_by_rounding(sim):
     again = Simulator(sim.network, record=[State(sim.network.populations["sums"], "v", every=0.15)])
     parts = [again.run(0.1), again.run(0.2), again.run(0.1)]
     assert [part.states["sums", "v"].times.tolist() for part in parts] == [[0.0], [0.15], [0.3]]
+
+
+def test_a_file_says_what_lies_between_two_runs(sim, tmp_path):
+    h5py = pytest.importorskip("h5py")
+    path = tmp_path / "run.h5"
+    with Simulator(sim.network, record=sim.requests, to=path) as again:
+        parts = [again.run(20 * ms), show(again), again.run(40 * ms)]
+    found = load(path)
+    v = found.states["sums", "v"]
+    assert (found.t_start, found.duration) == (0.0, pytest.approx(150 * ms, rel=1e-15))
+    assert found.unrecorded == pytest.approx(90 * ms, rel=1e-14)
+    np.testing.assert_allclose(v.times, np.r_[0:4, 22:30] * 5 * ms, rtol=1e-15)
+    assert parts[2].duration == 40 * ms and parts[2].states["sums", "v"].times.size == 8
+    # Spikes at 5, 115 and 130 ms in 60 ms.
+    assert "0.09 s of which are not recorded" in found.summary()
+    assert "given: 3 of 1 neurons, mean rate 50 Hz" in found.summary()
+    # The report has a row for every 5 ms from 0 to 150 ms; nan where there were presentations.
+    with h5py.File(path) as file:
+        report = file["report/sums"]
+        np.testing.assert_allclose(report["mapping/time"], [0.0, 150.0, 5.0], rtol=1e-15)
+        rows = report["data"][:]
+    np.testing.assert_array_equal(rows[np.r_[0:4, 22:30]], v.values.astype("f4"))
+    assert rows.shape == (30, 2) and np.isnan(rows[4:22]).all()
+    # What is read is saved as it was.
+    found.save(tmp_path / "copy.h5")
+    assert load(tmp_path / "copy.h5").unrecorded == found.unrecorded
