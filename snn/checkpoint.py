@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 # Members that follow from the declarations, or are addresses of this process.
 _FIXED = {
     "block_of", "block_g0", "group_r1", "plastic_ptr", "plastic", "ring_ptr", "ring_groups", "row_delay",
-    "out_ptr", "out_r0", "out_r1", "given_t", "given_i", "block_kernels", "blocks", "group_kernels", "groups",
+    "even_ptr", "even_row", "even_delay", "out_ptr", "out_r0", "out_r1", "given_t", "given_i",
+    "block_kernels", "blocks", "group_kernels", "groups",
     "ptr", "tgt", "ticks", "watch_row", "watch_cell", "watching", "part", "n_parts", "first", "lo", "hi",
     "sent", "ahead", "spikes", "times", "ends", "published", "merging", "rec_t", "rec_i", "n_rec", "n_sending",
     "known",

@@ -18,6 +18,8 @@ _LEAST_RECORDED = 65536
 """Spikes that an engine keeps before they are taken, at least."""
 _FOR_EVER = 2**62
 """The tick at which what is in flight is forgotten, in a run."""
+_Span = tuple[np.ndarray, np.ndarray, np.ndarray]
+"""Neurons of a population, in order, the first row of each and the row after its last."""
 
 
 def _queues(capacity: int) -> dict[str, np.ndarray]:
@@ -51,7 +53,7 @@ def driver_struct(
     plastic: Sequence[Sequence[int]],
     ringed: Sequence[Sequence[int]],
     row_delay: np.ndarray,
-    spans: Sequence[tuple[np.ndarray, np.ndarray, np.ndarray]],
+    spans: Sequence[_Span],
     given: tuple[np.ndarray, np.ndarray],
     window: float,
     on_grid: bool,
@@ -69,17 +71,21 @@ def driver_struct(
     plastic, ringed : for each population, groups that learn from its spikes, and groups to which it sends by a ring
     row_delay : (n_rows,) float64
         Delay of each row: in seconds, or on the grid in ticks.
-    spans : for each projection, neurons, first row of each and row after its last
+    spans : for each projection, all neurons of its source, first row of each and row after its last
     given : times and neurons of given spikes, in order
     window : length of a window, or of a tick (s)
     known : for each population, whether its spikes are known before their time
     """
     total, n_groups = sum(sizes), len(group_r1)
+    even: list[list[tuple[int, float]]] = [[] for _ in sizes]
+    if on_grid:
+        even, spans = _even(sizes, spans, row_delay)
     gid, begin, end = (np.concatenate([np.zeros(0, np.int64), *(s[k] for s in spans)]) for k in range(3))
     order = np.argsort(gid, kind="stable")
     out_ptr = np.searchsorted(gid[order], np.arange(total + 1)).astype(np.int64)
-    fan = np.bincount(gid, weights=end - begin, minlength=total) if gid.size else np.zeros(total)
-    branches = np.bincount(gid, minlength=total) if gid.size else np.zeros(total, int)
+    each = np.repeat([len(some) for some in even], sizes).astype(np.int64)
+    fan = each + (np.bincount(gid, weights=end - begin, minlength=total) if gid.size else 0)
+    branches = each + (np.bincount(gid, minlength=total) if gid.size else 0)
     max_rows = int(fan.max()) if total else 0
     slots = float(row_delay.max(initial=0.0)) / (1.0 if on_grid else window)
     bins = 1 << (math.ceil(slots) + 1).bit_length()
@@ -95,7 +101,7 @@ def driver_struct(
         post_first=post_first, watching=False, frozen=False, v_fired=0.0, reads_fired=reads_fired,
         max_rows=max_rows, max_spans=int(branches.max(initial=0)), n_blocks=n_blocks, n_groups=n_groups,
         block_of=np.repeat(np.arange(len(sizes), dtype=np.int32), sizes),
-        block_g0=np.cumsum([0, *sizes], dtype=np.int64)[:-1],
+        block_g0=np.cumsum([0, *sizes], dtype=np.int64),
         group_r1=np.array(group_r1, np.int64),
         plastic_ptr=np.cumsum([0, *map(len, plastic)]).astype(np.int64),
         plastic=np.array([g for some in plastic for g in some], np.int64),
@@ -103,6 +109,9 @@ def driver_struct(
         ring_groups=np.array([g for some in ringed for g in some], np.int64),
         block_kernels=table(n_blocks), blocks=table(n_blocks),
         group_kernels=table(n_groups), groups=table(n_groups),
+        even_ptr=np.cumsum([0, *map(len, even)]).astype(np.int64),
+        even_row=np.array([row for some in even for row, _ in some], np.int64),
+        even_delay=np.array([delay for some in even for _, delay in some], float),
         row_delay=row_delay, out_ptr=out_ptr,
         out_r0=begin[order].astype(np.int64), out_r1=end[order].astype(np.int64),
         given_t=given[0], given_i=given[1],
@@ -122,6 +131,25 @@ def driver_struct(
         due_ptr=np.zeros(n_groups + 1, np.int64), due_end=0,
         **_queues(capacity),
     )  # fmt: skip
+
+
+def _even(
+    sizes: Sequence[int], spans: Sequence[_Span], row_delay: np.ndarray
+) -> tuple[list[list[tuple[int, float]]], list[_Span]]:
+    """Projections in which every neuron has one row, all of one delay, and the spans of the others.
+
+    For each population, (row of its first neuron, delay) of each such projection: nothing has to be looked up there.
+    """
+    even: list[list[tuple[int, float]]] = [[] for _ in sizes]
+    others, starts = [], np.cumsum([0, *sizes])
+    for gid, begin, end in spans:
+        delays = row_delay[begin[0] : end[-1]] if gid.size else row_delay[:0]
+        if delays.size == gid.size > 0 and (end - begin == 1).all() and (delays == delays[0]).all():
+            source = int(np.searchsorted(starts, gid[0], side="right")) - 1
+            even[source].append((int(begin[0]), float(delays[0])))
+        else:
+            others.append((gid, begin, end))
+    return even, others
 
 
 @functools.cache

@@ -15,7 +15,7 @@ from .sync import publish, published
 WAIT = 5.0
 # Words between those that two engines write, so that these are in cache lines of their own.
 APART = 16
-_SPINS = 20000
+_SPINS = 60_000
 
 
 @kernel

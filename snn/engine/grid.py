@@ -35,16 +35,27 @@ BROKEN = 4.0
 BEGIN, PUBLISH, SEND = range(3)
 
 
-@kernel
-def _enqueue(e, k):
+@inlined
+def _enqueue(e, k, due):
     """Put spike k of the pool into the slot of the tick in which its next row is due."""
-    slot = int(e.pool_t[k] + e.row_delay[e.pool_r[k]]) & (e.bin_head.size - 1)
+    slot = int(due) & (e.bin_head.size - 1)
     e.pool_next[k] = -1
     if e.bin_head[slot] < 0:
         e.bin_head[slot] = k
     else:
         e.pool_next[e.bin_tail[slot]] = k
     e.bin_tail[slot] = k
+
+
+@inlined
+def _queue(e, r, last, delay):
+    """Queue rows r to `last` of a spike that is being sent; the first of them has this delay."""
+    e.n_free -= 1
+    k = e.free[e.n_free]
+    e.pool_t[k] = e.sent
+    e.pool_r[k] = r
+    e.pool_end[k] = last
+    _enqueue(e, k, e.sent + delay)
 
 
 @inlined
@@ -58,31 +69,24 @@ def _look_ahead(e, later, soon):
 
 
 @kernel
-def _send(e, gid):
-    for p in range(e.out_ptr[gid], e.out_ptr[gid + 1]):
-        if e.out_r0[p] < e.out_r1[p]:
-            e.n_free -= 1
-            k = e.free[e.n_free]
-            e.pool_t[k] = e.sent
-            e.pool_r[k] = e.out_r0[p]
-            e.pool_end[k] = e.out_r1[p]
-            _enqueue(e, k)
-
-
-@kernel
-def _spread(e):
-    """Let the spikes that are being sent go through rings: for each ring, all that come from one population."""
-    first = 0
-    while first < e.n_sending:
-        b = e.block_of[e.sending[first]]
-        last = first + 1
-        while last < e.n_sending and e.block_of[e.sending[last]] == b:
-            last += 1
-        e.due_end = last
-        for p in range(e.ring_ptr[b], e.ring_ptr[b + 1]):
-            g = e.ring_groups[p]
-            invoke(e.group_kernels[g], e.groups[g], e, SPREAD, first, float(e.sent))
-        first = last
+def _send(e, b, first, last):
+    """Send the spikes of one population, numbers `first` to `last` of those that are being sent."""
+    for p in range(e.even_ptr[b], e.even_ptr[b + 1]):
+        # Every neuron has one row, and the delay is that of all.
+        row, delay = e.even_row[p] - e.block_g0[b], e.even_delay[p]
+        for k in range(first, last):
+            _queue(e, row + e.sending[k], row + e.sending[k] + 1, delay)
+    if e.out_r0.size > 0:
+        for k in range(first, last):
+            _look_ahead(e, e.sending[min(k + 8, last - 1)], e.sending[min(k + 4, last - 1)])
+            gid = e.sending[k]
+            for p in range(e.out_ptr[gid], e.out_ptr[gid + 1]):
+                if e.out_r0[p] < e.out_r1[p]:
+                    _queue(e, e.out_r0[p], e.out_r1[p], e.row_delay[e.out_r0[p]])
+    e.due_end = last
+    for p in range(e.ring_ptr[b], e.ring_ptr[b + 1]):
+        g = e.ring_groups[p]
+        invoke(e.group_kernels[g], e.groups[g], e, SPREAD, first, float(e.sent))
 
 
 @kernel
@@ -104,11 +108,14 @@ def _send_until(e, until):
         why = collect(e)
         if why != DONE:
             return why
-        last = e.n_sending - 1
-        for k in range(e.n_sending):
-            _look_ahead(e, e.sending[min(k + 8, last)], e.sending[min(k + 4, last)])
-            _send(e, e.sending[k])
-        _spread(e)
+        first = 0
+        while first < e.n_sending:
+            b = e.block_of[e.sending[first]]
+            last = first + 1
+            while last < e.n_sending and e.sending[last] < e.block_g0[b + 1]:
+                last += 1
+            _send(e, b, first, last)
+            first = last
         e.sent += 1
     return DONE
 
@@ -126,14 +133,17 @@ def _find_due(e):
         following = e.pool_next[k]
         r = e.pool_r[k]
         last = e.pool_end[k]
-        while r < last and e.pool_t[k] + e.row_delay[r] == e.tick:
+        # The first row is due, or the spike would not be here.
+        due = float(e.tick)
+        while due == e.tick:
             e.cur_r[n] = r
             e.due_ptr[group_of(e, r) + 1] += 1
             n += 1
             r += 1
+            due = e.pool_t[k] + e.row_delay[r] if r < last else -1.0
         if r < last:
             e.pool_r[k] = r
-            _enqueue(e, k)
+            _enqueue(e, k, due)
         else:
             e.free[e.n_free] = k
             e.n_free += 1
