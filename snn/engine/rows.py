@@ -614,10 +614,11 @@ def _look_ahead(g, later, soon):
         prefetch(g.ptr, (later - g.r0) * g.n_parts)
     if soon >= g.r0 and soon < g.r1:
         lo = row_begin(g, soon - g.r0)
-        if lo < g.tgt.size:
-            prefetch(g.tgt, lo)
-        if g.w_kind == BY_SYNAPSE:
-            prefetch(g.w, lo)
+        for k in range(lo, min(row_end(g, soon - g.r0), lo + 128), 16):
+            if k < g.tgt.size:
+                prefetch(g.tgt, k)
+            if g.w_kind == BY_SYNAPSE:
+                prefetch(g.w, k)
 
 
 def _by_engine(exact, grid):
@@ -650,8 +651,8 @@ def _run_grid(b, g, e, first, t):
     """Serve the arrivals of this tick from number `first` to the group's last."""
     due, last = e.due, e.due_end
     for k in range(first, last):
-        if k + 3 < last:
-            _look_ahead(g, due[min(k + 6, last - 1)], due[k + 3])
+        if k + 4 < last:
+            _look_ahead(g, due[min(k + 10, last - 1)], due[k + 4])
         _arrive(g, due[k] - g.r0, t, e)
 
 
