@@ -35,7 +35,7 @@ BROKEN = 4.0
 BEGIN, PUBLISH, SEND = range(3)
 
 
-@inlined
+@kernel
 def _enqueue(e, k, due):
     """Put spike k of the pool into the slot of the tick in which its next row is due."""
     slot = int(due) & (e.bin_head.size - 1)
@@ -47,7 +47,7 @@ def _enqueue(e, k, due):
     e.bin_tail[slot] = k
 
 
-@inlined
+@kernel
 def _queue(e, r, last, delay):
     """Queue rows r to `last` of a spike that is being sent; the first of them has this delay."""
     e.n_free -= 1
