@@ -608,13 +608,13 @@ def _learn_post(g, j, t, e):
 
 
 @inlined
-def _look_ahead(g, later, soon):
-    """Begin to load where a later row lies, and the synapses of one that is due soon."""
+def _look_ahead(g, later, soon, reach):
+    """Begin to load where a later row lies, and the synapses of one that is due soon, the first `reach` at most."""
     if later >= g.r0 and later < g.r1:
         prefetch(g.ptr, (later - g.r0) * g.n_parts)
     if soon >= g.r0 and soon < g.r1:
         lo = row_begin(g, soon - g.r0)
-        for k in range(lo, min(row_end(g, soon - g.r0), lo + 128), 16):
+        for k in range(lo, min(row_end(g, soon - g.r0), lo + reach), 16):
             if k < g.tgt.size:
                 prefetch(g.tgt, k)
             if g.w_kind == BY_SYNAPSE:
@@ -639,7 +639,7 @@ def _run_exact(b, g, e, first, limit):
         if r < r0 or r >= r1 or t >= limit or t > t_open or (e.n_cross > 0 and e.cross_t[0] < t):
             break
         if k + 6 < e.n_cur:
-            _look_ahead(g, cur_r[k + 6], cur_r[k + 3])
+            _look_ahead(g, cur_r[k + 6], cur_r[k + 3], 16)
         _arrive(g, r - r0, t, e)
         if not e.frozen:
             _learn(g, r - r0, t, e)
@@ -652,7 +652,7 @@ def _run_grid(b, g, e, first, t):
     due, last = e.due, e.due_end
     for k in range(first, last):
         if k + 4 < last:
-            _look_ahead(g, due[min(k + 10, last - 1)], due[k + 4])
+            _look_ahead(g, due[min(k + 10, last - 1)], due[k + 4], 128)
         _arrive(g, due[k] - g.r0, t, e)
 
 
