@@ -16,6 +16,9 @@ from snn import (
     Spikes,
     State,
     all_to_all,
+    driver,
+    fixed_out_degree,
+    fixed_probability,
     from_arrays,
     ms,
     one_to_one,
@@ -339,3 +342,22 @@ def test_delays_between_steps_are_refused_unless_rounding_is_wanted():
     with pytest.raises(ParameterError, match=r"delay of projection 'cells->cells'.*1.3 time steps.*round_delays=True"):
         Simulator(net(), engine="grid", dt=DT)
     assert Simulator(net(), engine="grid", dt=DT, round_delays=True).built.engine.row_delay.tolist() == [1.0, 1.0]
+
+
+@pytest.mark.parametrize("delay", [0.0, 0.7 * ms])
+def test_rows_that_follow_from_neurons_are_those_that_are_looked_up(monkeypatch, delay):
+    """Every neuron has one row of one delay in one projection, but not in the other; then all rows are looked up."""
+
+    def spikes():
+        net = Network(4)
+        cells = net.population("cells", LIF(drive=1.05, t_ref=1 * ms), 50, init={"v": uniform(0, 0.99)})
+        net.connect(cells, cells, fixed_out_degree(10), weight=0.02, delay=delay)
+        net.connect(cells, cells, fixed_probability(0.05), weight=-0.05, delay=1.3 * ms)
+        sim = Simulator(net, engine="grid", dt=0.1 * ms)
+        return sim.built.engine.even_row.size, sim.run(0.2).spikes["cells"]
+
+    n_even, ours = spikes()
+    monkeypatch.setattr(driver, "_even", lambda sizes, spans, row_delay: ([[] for _ in sizes], spans))
+    n_none, looked_up = spikes()
+    assert (n_even, n_none) == (1, 0) and len(ours) > 100
+    assert np.array_equal(ours.times, looked_up.times) and np.array_equal(ours.ids, looked_up.ids)
