@@ -115,8 +115,10 @@ def _brunel(
     for target in (exc, inh):
         source = net.population(f"background_{target.name}", background, len(target))
         net.connect(source, target, one_to_one(), weight=j)
-        # float32 halves the plastic synapses: single precision resolves 1e-4 of one step of learning.
         plastic = rule if target is exc else None
-        net.connect(exc, target, fixed_in_degree(c_exc), weight=j, delay=delay, rule=plastic, dtype="float32")
+        # float32 halves the plastic synapses: single precision resolves 1e-4 of one step of learning. The others keep
+        # one weight for all of them, in the precision of the inhibitory ones, so that the same kernel serves both.
+        dtype = "float64" if plastic is None else "float32"
+        net.connect(exc, target, fixed_in_degree(c_exc), weight=j, delay=delay, rule=plastic, dtype=dtype)
         net.connect(inh, target, fixed_in_degree(c_inh), weight=-g * j, delay=delay)
     return net

@@ -8,6 +8,7 @@ Nothing depends on the other process: whatever it has not left on disk is compil
 
 from __future__ import annotations
 
+import gc
 import importlib
 import os
 import pickle
@@ -175,6 +176,7 @@ def serve() -> None:
     """The other process: compile what is asked for and say when it is done."""
     from .types import known
 
+    gc.disable()  # this process does not live long, and nearly all that is made lives as long
     while True:
         try:
             module, name, plugins = pickle.load(sys.stdin.buffer)
