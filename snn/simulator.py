@@ -125,6 +125,7 @@ class Simulator:
         self.presented = 0
         # Time of the engine's clock 0, and whether the engine is still in its last presentation.
         self._offset, self._stale = 0.0, False
+        self._stretch = 0.0  # s, that the last run was simulated at a time
         self._file_span: FileSpan | None = None
         self._writer: Any = None
         if to is not None:
@@ -296,7 +297,9 @@ class Simulator:
         began = time.perf_counter()
         b.settle()
         before = Counts.of(b)
-        stretch = max(duration / 200.0, b.engine.h)
+        # Threads that meet every few ticks would mostly wait for one another; what was short enough in the last run may
+        # be long in this one.
+        stretch = max(duration / 200.0, b.engine.h, min(duration / 20.0, self._stretch))
         with meters.progress(duration, "simulating", progress) as meter:
             stop = t_start
             while True:
@@ -318,8 +321,8 @@ class Simulator:
                 if took > STRETCH_SECONDS:
                     stretch = max(stretch / 2.0, b.engine.h)
                 elif stop == limit and took < STRETCH_SECONDS / 4.0:
-                    # Threads that meet every few ticks would mostly wait for one another.
                     stretch *= 2.0
+        self._stretch = stretch
         if stop < t_end:
             duration = b.engine.now - t_start
         recorder.flush()

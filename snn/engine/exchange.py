@@ -15,7 +15,6 @@ from .sync import publish, published
 WAIT = 5.0
 # Words between those that two engines write, so that these are in cache lines of their own.
 APART = 16
-_SPINS = 60_000
 
 
 @kernel
@@ -50,7 +49,7 @@ def collect(e):
         spins = 0
         while published(e.published, q * APART) <= e.sent:
             spins += 1
-            if spins > _SPINS:
+            if spins > e.patience:
                 return WAIT
         e.merging[q] = e.ends[q, before]
         total += e.ends[q, slot] - e.merging[q]
