@@ -7,7 +7,8 @@ The reference networks (cuba, coba, brunel, microcircuit) run on the grid engine
 own. With ``--peers`` we and the others take turns (ours, peer, peer, ours, ...), `--rounds` times; run times are
 medians over rounds. The first round is cold for all: our cache and Brian2's project folder are empty, and the whole
 process of that round, from its start to the result, is the total. A ratio is peer / ours: above 1 we are faster.
-``--threads`` is for all of them, and for the exact engine's cases but `mnist-step` and `startup`.
+``--threads`` is for all of them, and for the exact engine's cases but `mnist-step` and `startup`. ``--speedup`` runs
+each network with one thread and with `--threads` in turns, in one process: how many times as fast is it?
 
 ``--plot FILE`` draws how run time grows with neurons, synapses and rate, for one and two threads.
 """
@@ -34,6 +35,7 @@ REFERENCE = {
     "cuba-4000": 1.0,
     "cuba-20000": 1.0,
     "cuba-100000": 0.5,
+    "cuba-100000-1ms": 0.5,  # delays of 1 ms in place of none
     "coba-4000": 1.0,
     "brunel-12500": 0.2,
     "brunel-stdp-12500": 0.2,
@@ -46,6 +48,8 @@ TOO_LARGE = {("microcircuit-1.0", "brian2"): "about 20 GB"}
 LARGE = {"lif-50000": 50_000}
 CASES = (*OWN, *LARGE, *REFERENCE)
 WARM_UP = 0.05
+# Stretches that are timed for a ratio of threads, and the length of each over a case's own.
+PAIRS, PAIR = 12, 0.5
 # From here on a peer is slow enough for one round to say what there is to say (s).
 LONG = 20.0
 
@@ -103,32 +107,49 @@ def peak_mb() -> float:
     return peak / (1024 * 1024 if sys.platform == "darwin" else 1024)
 
 
-def free_run(case: str, bio: float, threads: int) -> dict[str, Any]:
-    """Build, compile, and time three stretches of a network."""
-    from snn import Simulator
+def seconds_of(case: str) -> float:
+    """How long a stretch of a case is (s)."""
+    return REFERENCE.get(case, 0.2 if case == "lif-delta-all" or case in LARGE else 0.5)
+
+
+def simulator(case: str, threads: int, recorded: bool = False) -> Any:
+    """Build the network of a case; with `recorded`, its neurons' spikes are."""
+    from snn import Simulator, Spikes
+
+    if case in REFERENCE:
+        net, how = reference(case), options(case)
+    else:
+        net, how = plastic() if case == "stdp-dense" else recurrent(case), {}
+    cells = [p for name, p in net.populations.items() if recorded and not name.startswith("background")]
+    return Simulator(net, record=[Spikes(p) for p in cells], **how, **threaded(threads))
+
+
+def events(sim: Any) -> int:
+    """Synaptic events up to now."""
     from snn.engine import rows
 
-    began = time.perf_counter()
-    net = plastic() if case == "stdp-dense" else recurrent(case)
-    sim = Simulator(net, record=[], **threaded(threads))
-    build_s = time.perf_counter() - began - sim.built.compile_s
+    return int(sum(g.count[rows.N_EVENTS] for part in sim.built.parts for g in part.groups))
 
-    def events() -> int:
-        return int(sum(g.count[rows.N_EVENTS] for g in sim.built.groups))
+
+def free_run(case: str, threads: int) -> dict[str, Any]:
+    """Build, compile, and time three stretches of a network."""
+    bio, began = seconds_of(case), time.perf_counter()
+    sim = simulator(case, threads)
+    build_s = time.perf_counter() - began - sim.built.compile_s
 
     sim.run(0.05, progress=False)
     seconds, counts = [], []
     for _ in range(3):
-        before, began = events(), time.perf_counter()
+        before, began = events(sim), time.perf_counter()
         sim.run(bio, progress=False)
         seconds.append(time.perf_counter() - began)
-        counts.append(events() - before)
+        counts.append(events(sim) - before)
     middle = int(np.argsort(seconds)[1])
     return {
         "case": case,
         "engine": "exact",
         "threads": threads,
-        "neurons": sum(len(p) for p in net.populations.values()),
+        "neurons": sum(len(p) for p in sim.network.populations.values()),
         "synapses": sum(p.n_synapses for p in sim.built.projections.values()),
         "bio_seconds": bio,
         "synaptic_events": counts[middle],
@@ -216,10 +237,12 @@ def startup() -> dict[str, Any]:
 def reference(case: str, seed: int = 1) -> Any:
     """The network of a case."""
     from models import networks
+    from snn import ms
 
-    name, _, size = case.rpartition("-")
+    name, _, size = case.removesuffix("-1ms").rpartition("-")
     if name in ("cuba", "coba"):
-        return getattr(networks, name)(int(size) / 4000, seed=seed)
+        delay = {"delay": 1 * ms} if case.endswith("-1ms") else {}
+        return getattr(networks, name)(int(size) / 4000, seed=seed, **delay)
     if name == "microcircuit":
         return networks.microcircuit(float(size), float(size), seed=seed)
     return {"brunel": networks.brunel, "brunel-stdp": networks.brunel_stdp}[name](int(size) // 5, seed=seed)
@@ -292,24 +315,15 @@ def description(net: Any, seconds: float, threads: int = 1, before: float = WARM
 
 def grid_run(case: str, threads: int) -> dict[str, Any]:
     """Build, compile, and time one stretch of a reference network on the grid, its spikes recorded."""
-    from snn import Simulator, Spikes
-    from snn.engine import rows
-
-    bio, imported = REFERENCE[case], peak_mb()
+    bio, imported = seconds_of(case), peak_mb()
     began = time.perf_counter()
-    net = reference(case)
-    cells = [p for name, p in net.populations.items() if not name.startswith("background")]
-    sim = Simulator(net, record=[Spikes(p) for p in cells], **options(case), **threaded(threads))
+    sim = simulator(case, threads, recorded=True)
     build_s = time.perf_counter() - began - sim.built.compile_s
-
-    def events() -> int:
-        return int(sum(g.count[rows.N_EVENTS] for g in sim.built.groups))
-
     sim.run(WARM_UP, progress=False)
-    before, began = events(), time.perf_counter()
+    before, began = events(sim), time.perf_counter()
     spikes = sim.run(bio, progress=False).spikes
-    run_s, n_events = time.perf_counter() - began, events() - before
-    neurons = sum(len(p) for p in cells)
+    run_s, n_events = time.perf_counter() - began, events(sim) - before
+    neurons = sum(len(sim.network.populations[name]) for name in spikes)
     synapses = sum(p.n_synapses for p in sim.built.projections.values())
     return {
         "case": case,
@@ -404,6 +418,38 @@ def print_peer(r: dict[str, Any]) -> None:
         f"cold total {r['peer_total_s']:.1f} s, ours {r['total_s']:.1f} s, ratio {r['ratio_total']:.2f}; "
         f"rate {r['peer_mean_rate_hz']:.2f} Hz, ours {r['mean_rate_hz']:.2f} Hz; "
         f"rounds {r['rounds']} and {r['peer_rounds']}; {r['peer_mode']}",
+        flush=True,
+    )
+
+
+def speedup(case: str, threads: int) -> dict[str, Any]:
+    """Stretches of a network with one thread and with several, in turns; the median ratio of pairs."""
+    sims = {n: simulator(case, n) for n in (1, threads)}
+    for sim in sims.values():
+        sim.run(WARM_UP, progress=False)
+    seconds: dict[int, list[float]] = {n: [] for n in sims}
+    for _ in range(PAIRS):
+        for n, sim in sims.items():
+            began = time.perf_counter()
+            sim.run(PAIR * seconds_of(case), progress=False)
+            seconds[n].append(time.perf_counter() - began)
+    ratios = np.divide(seconds[1], seconds[threads])
+    return {
+        "case": case,
+        "threads": threads,
+        "one_thread_s": float(np.median(seconds[1])),
+        "run_s": float(np.median(seconds[threads])),
+        "speedup": float(np.median(ratios)),
+        "speedup_quartiles": np.quantile(ratios, (0.25, 0.75)).tolist(),
+    }
+
+
+def print_speedup(r: dict[str, Any]) -> None:
+    """One line: several threads and one."""
+    low, high = r["speedup_quartiles"]
+    print(
+        f"{r['case']:17} 1 thread {r['one_thread_s']:.3f} s, {r['threads']} threads {r['run_s']:.3f} s: "
+        f"{r['speedup']:.2f} times as fast (half of {PAIRS} pairs: {low:.2f} to {high:.2f})",
         flush=True,
     )
 
@@ -505,7 +551,7 @@ def one(case: str, threads: int) -> dict[str, Any]:
         return mnist_step()
     if case in REFERENCE:
         return grid_run(case, threads)
-    return free_run(case, 0.2 if case == "lif-delta-all" or case in LARGE else 0.5, threads)
+    return free_run(case, threads)
 
 
 def main() -> int:
@@ -521,18 +567,31 @@ def main() -> int:
     parser.add_argument("--threads", type=int, default=1, help="threads of every case that has them (default 1)")
     parser.add_argument("--json", type=Path, help="file for the rows")
     parser.add_argument("--plot", type=Path, help="file for a figure of how run time grows")
+    parser.add_argument("--speedup", action="store_true", help="compare --threads (2 or more) with one")
     parser.add_argument("--one", choices=CASES, help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.one:
-        print(json.dumps(one(args.one, args.threads)))
+        print(json.dumps(speedup(args.one, args.threads) if args.speedup else one(args.one, args.threads)))
         return 0
     threaded(args.threads)
+    if args.speedup and (args.threads < 2 or args.peers or {"startup", "mnist-step"} & set(args.cases or OWN)):
+        parser.error("--speedup needs --threads 2 or more and --cases that are networks, and has no --peers")
     cases = args.cases or (() if args.plot else OWN)
     import numba
 
     print(
         f"{platform.machine()}, Python {platform.python_version()}, numba {numba.__version__}, numpy {np.__version__}"
     )
+    if args.speedup:
+        found = []
+        for case in args.cases:
+            found.append(process([__file__, "--one", case, "--threads", str(args.threads), "--speedup"]))
+            if "failed" in found[-1]:
+                raise SystemExit(f"{case}: {found[-1]['failed']}")
+            print_speedup(found[-1])
+        if args.json:
+            args.json.write_text(json.dumps(found, indent=1))
+        return 0
     print(f"{'case':17} {'events':>11} {'build s':>8} {'compile s':>9} {'run s':>8} {'ns/event':>9} {'peak MB':>8}")
     found = []
     for case in cases:

@@ -28,8 +28,8 @@ _FIXED = {
     "even_ptr", "even_row", "even_delay", "out_ptr", "out_r0", "out_r1", "given_t", "given_i",
     "block_kernels", "blocks", "group_kernels", "groups",
     "ptr", "tgt", "ticks", "watch_row", "watch_cell", "watching", "part", "n_parts", "first", "lo", "hi",
-    "sent", "ahead", "patience", "spikes", "times", "ends", "published", "merging", "rec_t", "rec_i", "n_rec",
-    "n_sending", "known",
+    "sent", "ahead", "spikes", "times", "ends", "published", "merging", "rec_t", "rec_i", "n_rec", "n_sending",
+    "known",
 }  # fmt: skip
 
 

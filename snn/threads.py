@@ -46,9 +46,6 @@ synapses is not shared (measured on two threads: 1.06 times as fast with rows of
 _FARTHEST = 60
 """Most ticks or windows that an engine may be ahead of another: more gains nothing, and spikes are kept so long."""
 _LINE = 64
-_PATIENCE, _IMPATIENCE = 2_000_000, 60_000
-"""How often an engine looks for another one's spikes before it lets others have the core: for about a millisecond, or
-where there are more engines than cores, for 30 microseconds, since who is waited for may not run."""
 # What engines that share a network have each for themselves.
 _OWN_ROWS = (
     "pre", "post", "log_t", "log_j", "log_prev", "log_g", "log_post", "last", "cursor", "active", "active_rows", "v",
@@ -240,7 +237,6 @@ def share(built: Built, n_parts: int) -> None:
     common = {
         "n_parts": n_parts,
         "ahead": ahead,
-        "patience": _PATIENCE if n_parts <= cores() else _IMPATIENCE,
         "times": np.zeros((n_parts, n_rec)),
         "spikes": np.zeros((n_parts, n_rec), np.int32),
         "ends": np.zeros((n_parts, 1 << (2 * ahead + 3).bit_length()), np.int64),

@@ -9,12 +9,15 @@ from __future__ import annotations
 
 from .exact import DONE, GROW
 from .jit import kernel
-from .sync import publish, published
+from .sync import let_others, publish, published
 
 # Why a driver returned, beside the reasons of an engine that is alone: another one has not published for a while.
 WAIT = 5.0
 # Words between those that two engines write, so that these are in cache lines of their own.
 APART = 16
+# How often an engine looks for another one's spikes before it lets others have the core, some microseconds; and before
+# it gives up, since Python may have to be asked whether anybody still runs, a millisecond.
+_LOOKS, _PATIENCE = 10_000, 2_000_000
 
 
 @kernel
@@ -46,10 +49,13 @@ def collect(e):
     slot, before = e.sent & (e.ends.shape[1] - 1), (e.sent - 1) & (e.ends.shape[1] - 1)
     total = 0
     for q in range(e.n_parts):
-        spins = 0
+        looks = 0
         while published(e.published, q * APART) <= e.sent:
-            spins += 1
-            if spins > e.patience:
+            looks += 1
+            if looks % _LOOKS == 0:
+                # Who is waited for may be waiting for this core.
+                let_others()
+            if looks > _PATIENCE:
                 return WAIT
         e.merging[q] = e.ends[q, before]
         total += e.ends[q, slot] - e.merging[q]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from llvmlite import binding, ir
 from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
@@ -46,3 +47,18 @@ def _published(context: Any, array: Any, k: Any) -> Any:
 publish: Any = _publish if COMPILED else _put
 # array[k]; what is read afterwards is as new as that: (array, k) -> int.
 published: Any = _published if COMPILED else _get
+
+
+@intrinsic
+def _let_others(context: Any) -> Any:
+    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        if binding.address_of_symbol("sched_yield") is not None:  # not on Windows
+            function = ir.FunctionType(ir.IntType(32), [])
+            builder.call(cgutils.get_or_insert_function(builder.module, function, "sched_yield"), [])
+        return context.get_dummy_value()
+
+    return types.void(), codegen
+
+
+# Give the core away for a moment if anybody else is waiting for it: () -> None.
+let_others: Any = _let_others if COMPILED else lambda: None

@@ -21,7 +21,6 @@ def engines(n):
     common = {
         "n_parts": n, "times": np.zeros((n, ROOM)), "spikes": np.zeros((n, ROOM), np.int32),
         "ends": np.zeros((n, 4), np.int64), "published": np.zeros(n * exchange.APART, np.int64), "max_spans": 1,
-        "patience": 1000,
     }  # fmt: skip
     return [
         Struct(
