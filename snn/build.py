@@ -20,6 +20,7 @@ from .engine import cells, currents, ring, rows, stepped
 from .engine.beside import offer
 from .engine.exact import advance
 from .engine.grid import advance_grid
+from .engine.group import row_group
 from .engine.jit import bind
 from .engine.struct import Links, Struct, signature
 from .engine.types import Fields, View, seen_by
@@ -144,7 +145,7 @@ _KERNELS = cells.BLOCKS | stepped.BLOCKS | ring.BLOCKS | currents.BLOCKS
 
 
 def _group_kernel(group: Struct) -> Any:
-    return ring.ring_group if group.kind is ring.RING else rows.group
+    return ring.ring_group if group.kind is ring.RING else row_group
 
 
 def _offer_blocks(blocks: list[Struct]) -> None:

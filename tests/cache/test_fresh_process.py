@@ -11,7 +11,7 @@ from pathlib import Path
 SCRIPT = """
 from models import LIF, SpikeTimes
 from snn import Network, Rule, Simulator, all_to_all, ms
-from snn.engine import rows
+from snn.engine.group import row_group
 from helper import step
 
 class Mine(Rule):
@@ -24,7 +24,7 @@ b = net.population("b", LIF(), 1)
 net.connect(a, b, all_to_all(), weight=0.5, rule=Mine(), name="p")
 sim = Simulator(net)
 sim.run(5 * ms)
-stats = rows.group.stats
+stats = row_group.stats
 print(float(sim.weights("p")[0]), sum(stats.cache_hits.values()), sum(stats.cache_misses.values()))
 """
 
@@ -63,8 +63,9 @@ net = Network(1)
 cells = net.population("cells", LIF(drive=1.2), 100)
 net.connect(cells, cells, fixed_probability(0.1), weight=0.01, delay=1.5 * ms)
 assert len(Simulator(net).run(0.1, progress=False).spikes["cells"])
-from snn.engine import cells, exact, rows
-for kernel in (exact.advance, cells.one_block, rows.group):
+from snn.engine import cells, exact
+from snn.engine.group import row_group
+for kernel in (exact.advance, cells.one_block, row_group):
     print(sum(kernel.stats.cache_hits.values()), sum(kernel.stats.cache_misses.values()))
 """
 

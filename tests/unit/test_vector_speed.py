@@ -9,7 +9,7 @@ from numba import float64, int64
 
 from models import Readout, SpikeTimes
 from snn import Network, Rule, Simulator, all_to_all, ms, param, state
-from snn.engine import rows
+from snn.engine import plasticity, signals
 from snn.engine.jit import COMPILED, callable_kernel
 from snn.engine.types import view
 
@@ -37,12 +37,12 @@ class ManyStates(Rule):
 
 @callable_kernel
 def learn_from_arrival(g, lr, t, e):
-    rows._row_on_pre(g, lr, view(g.f_pre, g.pre, lr, ()), t, e)
+    plasticity.row_on_pre(g, lr, view(g.f_pre, g.pre, lr, ()), t, e)
 
 
 @callable_kernel
 def learn_from_signal(g, t):
-    rows._choose_signal(g, t)
+    signals.choose_signal(g, t)
 
 
 @pytest.mark.skipif(not COMPILED, reason="nothing is compiled")
