@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from snn.connect import Connector, all_to_all, one_to_one
+from snn.connect import all_to_all, one_to_one
+from snn.connectors import Connector
 from snn.network import Network, Population, Projection
 from snn.plugin import Model
 from snn.random import Streams, normal

@@ -266,7 +266,7 @@ def threaded(threads: int) -> dict[str, Any]:
 def description(net: Any, seconds: float, threads: int = 1, before: float = WARM_UP) -> dict[str, Any]:
     """What other simulators need to know of a network, in plain numbers (s, V, A, S, F)."""
     from models import Poisson
-    from snn.connect import FixedInDegree
+    from snn.connectors import FixedInDegree
 
     def plain(value: Any) -> Any:
         if isinstance(value, float):

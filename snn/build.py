@@ -13,7 +13,6 @@ from typing import Any
 
 import numpy as np
 
-from .connect import expand
 from .current import Switch, current_structs, driven
 from .driver import driver_struct, driver_type
 from .engine import cells, currents, ring, rows, stepped
@@ -32,6 +31,7 @@ from .plugin import Credit, Current, GivenSpikes, Model, Plugin, Rule, Source
 from .random import Distribution, Streams
 from .rings import expected_synapses, make_rings, ring_group, ring_rows
 from .stability import check_step
+from .synapses import expand
 
 
 def resolve_rule(rule: Rule, model: Model) -> Rule:

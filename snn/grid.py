@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from .connect import OneToOne
+from .connectors import OneToOne
 from .engine import stepped
 from .engine.rng import poisson_table
 from .engine.struct import Struct

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .connect import Synapses
 from .engine import rows
 from .engine.struct import Struct
 from .engine.types import Fields
 from .grid import Grid
 from .network import Projection
 from .plugin import Rule
+from .synapses import Synapses
 
 
 class NoRule(Rule):

@@ -19,11 +19,13 @@ from typing import Any
 
 import numpy as np
 
-from .connect import Connector, all_to_all, check_values
+from .connect import all_to_all
+from .connectors import Connector
 from .describe import plain, text
 from .errors import NetworkError, ParameterError
 from .plugin import Credit, Current, Model, Plugin, Rule, Source, check_unit, is_whole
 from .random import Distribution
+from .synapses import check_values
 
 _LARGEST_POPULATION = 2**31 - 1  # ids are int32
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from .connect import Synapses
 from .engine import ring, rows
 from .engine.struct import Struct
 from .grid import Grid, sums_up
 from .layout import BuiltProjection, NoRule, kept, narrow
 from .network import Network, Projection
 from .plugin import Model, Rule
+from .synapses import Synapses
 
 _SHORT = 256
 """Rows of fewer synapses for each source and delay are not worth their queueing (measured: 290 ns for each row), nor

@@ -197,7 +197,7 @@ class Twin:
         return cells
 
     def _make_path(self, projection: Any) -> _Path:
-        from ..connect import expand
+        from ..synapses import expand
 
         n_pre, n_post = len(projection.source), len(projection.target)
         made = expand(projection, self._streams)

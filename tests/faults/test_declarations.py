@@ -11,7 +11,6 @@ import scipy.sparse
 from snn.connect import (
     all_to_all,
     distance_dependent,
-    expand,
     fixed_in_degree,
     fixed_out_degree,
     fixed_probability,
@@ -26,6 +25,7 @@ from snn.errors import NetworkError, ParameterError
 from snn.network import Network, Population, Projection
 from snn.plugin import Credit, Model, Rule, Source, param, state
 from snn.random import Streams, normal
+from snn.synapses import expand
 
 
 class LIF(Model):

@@ -7,7 +7,6 @@ import pytest
 
 from models import LIF, LIFExp, SpikeTimes
 from snn import Network, Simulator, fixed_probability, ms, normal, rings, uniform
-from snn.connect import expand
 from snn.engine import rows
 from snn.engine.ring import RING
 from snn.grid import Grid, sums_up
@@ -15,6 +14,7 @@ from snn.layout import NoRule
 from snn.plugin import Model, param, state
 from snn.random import Streams
 from snn.rings import expected_synapses, ring_rows
+from snn.synapses import expand
 
 DT = 0.1 * ms
 N = 60

@@ -16,7 +16,6 @@ from scipy import stats
 from snn.connect import (
     all_to_all,
     distance_dependent,
-    expand,
     fixed_in_degree,
     fixed_out_degree,
     fixed_probability,
@@ -30,6 +29,7 @@ from snn.distance import boxcar, exponential, gaussian
 from snn.network import Network
 from snn.plugin import Model, state
 from snn.random import Distribution, Streams, normal, uniform
+from snn.synapses import expand
 
 repeatable = settings(max_examples=50, deadline=None, derandomize=True, database=None)
 sizes = st.integers(1, 30)

@@ -12,12 +12,13 @@ import pytest
 import scipy.sparse
 
 from models import LIFExp
-from snn.connect import all_to_all, expand, fixed_in_degree, fixed_probability, from_arrays, from_sparse, one_to_one
+from snn.connect import all_to_all, fixed_in_degree, fixed_probability, from_arrays, from_sparse, one_to_one
 from snn.errors import NetworkError
 from snn.network import Network
 from snn.plugin import Credit, Model, Rule, Source, param, state
 from snn.random import Streams, normal, uniform
 from snn.simulator import Simulator
+from snn.synapses import expand
 
 
 class Cell(Model):
