@@ -129,7 +129,7 @@ class Simulator:
         self._file_span: FileSpan | None = None
         self._writer: Any = None
         if to is not None:
-            from .io import Writer
+            from .writer import Writer
 
             self._writer = Writer(
                 to,

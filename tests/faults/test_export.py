@@ -14,8 +14,9 @@ import numpy as np
 import pytest
 
 from snn.errors import ExportError
-from snn.io import Writer, load, save
+from snn.io import load, save
 from snn.record import Result, SpikeData
+from snn.writer import Writer
 
 pytest.importorskip("h5py")
 
@@ -162,7 +163,7 @@ def test_a_read_only_disk_is_refused_before_the_run(tmp_path, can_mount):
     code = """
         import sys
         from snn.errors import ExportError
-        from snn.io import Writer
+        from snn.writer import Writer
         try:
             Writer(sys.argv[1] + "/run.h5")
         except ExportError as error:
@@ -177,7 +178,7 @@ def test_a_full_disk_is_refused_before_the_run(tmp_path, can_mount):
     code = """
         import os, sys
         from snn.errors import ExportError
-        from snn.io import Writer
+        from snn.writer import Writer
         try:
             Writer(sys.argv[1] + "/run.h5")
         except ExportError as error:
@@ -195,7 +196,8 @@ def test_a_disk_that_fills_during_the_run_leaves_everything_up_to_the_last_flush
         import os, sys
         import numpy as np
         from snn.errors import ExportError
-        from snn.io import Writer, load
+        from snn.io import load
+        from snn.writer import Writer
         folder, n = sys.argv[1], 0
         try:
             with Writer(folder + "/run.h5") as writer:
@@ -224,7 +226,7 @@ def test_a_killed_run_leaves_everything_up_to_the_last_flush(tmp_path):
     code = """
         import sys, time
         import numpy as np
-        from snn.io import Writer
+        from snn.writer import Writer
         writer = Writer(sys.argv[1], network={"a": 1})
         for k in range(20):
             times = (np.arange(1000) + 1000 * k) * 1e-3

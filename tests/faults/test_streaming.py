@@ -105,7 +105,7 @@ def test_a_killed_run_leaves_its_states_and_weights(tmp_path):
         sys.path.insert(0, sys.argv[2])
         from test_streaming import network, requests
         from snn import Simulator, recorder
-        from snn.io import Writer
+        from snn.writer import Writer
         recorder._SPILL_BYTES = 20_000
         real = Writer.flush
         def flush(self):

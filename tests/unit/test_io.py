@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 
 from snn.errors import ExportError
-from snn.io import Writer, load, load_spikes, save
+from snn.io import load, load_spikes, save
 from snn.record import Result, SpikeData, StateData, WeightChanges, WeightData
 from snn.units import ms
+from snn.writer import Writer
 
 h5py = pytest.importorskip("h5py")
 
