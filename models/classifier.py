@@ -36,18 +36,36 @@ def hidden_layers(net: Network, cell: Model, sizes: Sequence[int]) -> list[Popul
     return [net.population("hidden" if k == 1 else f"hidden{k}", cell, n) for k, n in enumerate(sizes, 1)]
 
 
-def clock(duration: float, steps: int | None) -> dict[str, Any]:
+def clock(duration: float, steps: int | None, **whole: float) -> dict[str, Any]:
     """Arguments of Simulator for presentations of so many time steps; None: continuous time.
+
+    Parameters
+    ----------
+    whole : float, s
+        Times, by the names of their parameters, that have to be whole numbers of steps.
 
     Raises
     ------
     ParameterError
-        Unless `steps` is None or a whole number above 0.
+        Unless `steps` is None or a whole number above 0 that goes with these times.
     """
     if steps is None:
         return {}
     if not is_whole(steps, 1):
         raise ParameterError(f"steps is {steps!r}; give a whole number of time steps, 1 or more, or None.")
+
+    def wrong(n: int) -> list[str]:
+        parts = {name: time * n / duration for name, time in whole.items()}
+        return [name for name, part in parts.items() if abs(part - round(part)) > 1e-6 * max(1.0, part)]
+
+    if wrong(steps):
+        name = wrong(steps)[0]
+        enough = next((n for n in range(steps + 1, 10 * steps + 1) if not wrong(n)), None)
+        remedy = "change one of them" if enough is None else f"give steps={enough}, or change it"
+        raise ParameterError(
+            f"steps is {steps}, so that a step is {duration / steps:g} s, of which {name} = {whole[name]:g} s is no "
+            f"multiple; {remedy}."
+        )
     return {"engine": "grid", "dt": duration / steps}
 
 

@@ -121,7 +121,7 @@ class RecurrentNetwork(Classifier):
             join(layer, self.readout, 0.0, w_out, readout_rule, 0.0, n)
         self.network, self.duration, self.seed, self.jitter = net, duration, seed, 0.0
         self.every, self.teach_from = every, teach_from
-        self.sim = Simulator(net, record=[], **clock(duration, steps))
+        self.sim = Simulator(net, record=[], **clock(duration, steps, every=every, t_ref=t_ref, delay=delay))
 
     def show(self, samples: Any, labels: Any = None, **how: Any) -> Presentations:
         """Present samples with labels, (n,), or with targets, (n, duration / every, n_out) or Events."""

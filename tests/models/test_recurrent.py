@@ -69,3 +69,8 @@ def test_frozen_synapses_stay_and_a_network_needs_neurons():
         network(None, leaky=0, adaptive=0)
     with pytest.raises(ParameterError, match="steps is 2.5; give a whole number of time steps"):
         network(None, steps=2.5)
+    # 100 ms in 50 steps: 3 ms are no whole number of 2 ms; 5, 3 and 1 ms are of 1 ms.
+    with pytest.raises(ParameterError, match=r"a step is 0.002 s, of which every = 0.005 s is no.*give steps=100"):
+        network(None, steps=50)
+    with pytest.raises(ParameterError, match="of which t_ref = 0.00314159 s is no multiple; change one of them"):
+        network(None, steps=100, t_ref=3.14159265 * ms)
