@@ -10,6 +10,7 @@ import numpy as np
 
 from snn.connect import all_to_all
 from snn.errors import NetworkError, ParameterError
+from snn.grid import off_grid
 from snn.network import Network, Population, Projection
 from snn.plugin import Credit, Model, Rule, Source, is_whole
 from snn.presentations import Presentations
@@ -54,13 +55,11 @@ def clock(duration: float, steps: int | None, **whole: float) -> dict[str, Any]:
     if not is_whole(steps, 1):
         raise ParameterError(f"steps is {steps!r}; give a whole number of time steps, 1 or more, or None.")
 
-    def wrong(n: int) -> list[str]:
-        parts = {name: time * n / duration for name, time in whole.items()}
-        return [name for name, part in parts.items() if abs(part - round(part)) > 1e-6 * max(1.0, part)]
-
-    if wrong(steps):
-        name = wrong(steps)[0]
-        enough = next((n for n in range(steps + 1, 10 * steps + 1) if not wrong(n)), None)
+    times = np.array(list(whole.values()))
+    wrong = off_grid(times * steps / duration)
+    if wrong.any():
+        name = list(whole)[int(wrong.argmax())]
+        enough = next((n for n in range(steps + 1, 10 * steps + 1) if not off_grid(times * n / duration).any()), None)
         remedy = "change one of them" if enough is None else f"give steps={enough}, or change it"
         raise ParameterError(
             f"steps is {steps}, so that a step is {duration / steps:g} s, of which {name} = {whole[name]:g} s is no "

@@ -16,6 +16,7 @@ each network with one thread and with `--threads` in turns, in one process: how 
 from __future__ import annotations
 
 import argparse
+import importlib
 import inspect
 import json
 import os
@@ -128,7 +129,7 @@ def events(sim: Any) -> int:
     """Synaptic events up to now."""
     from snn.engine import rows
 
-    return int(sum(g.count[rows.N_EVENTS] for part in sim.built.parts for g in part.groups))
+    return int(sum(g.count[rows.N_EVENTS] for g in sim.built.groups))
 
 
 def free_run(case: str, threads: int) -> dict[str, Any]:
@@ -137,7 +138,7 @@ def free_run(case: str, threads: int) -> dict[str, Any]:
     sim = simulator(case, threads)
     build_s = time.perf_counter() - began - sim.built.compile_s
 
-    sim.run(0.05, progress=False)
+    sim.run(WARM_UP, progress=False)
     seconds, counts = [], []
     for _ in range(3):
         before, began = events(sim), time.perf_counter()
@@ -422,17 +423,22 @@ def print_peer(r: dict[str, Any]) -> None:
     )
 
 
-def speedup(case: str, threads: int) -> dict[str, Any]:
-    """Stretches of a network with one thread and with several, in turns; the median ratio of pairs."""
-    sims = {n: simulator(case, n) for n in (1, threads)}
+def in_turns(sims: dict[int, Any], bio: float, rounds: int) -> tuple[dict[int, list[float]], Any]:
+    """Run simulators in turns: how long each stretch took (s), and the last result."""
     for sim in sims.values():
         sim.run(WARM_UP, progress=False)
     seconds: dict[int, list[float]] = {n: [] for n in sims}
-    for _ in range(PAIRS):
+    for _ in range(rounds):
         for n, sim in sims.items():
             began = time.perf_counter()
-            sim.run(PAIR * seconds_of(case), progress=False)
+            result = sim.run(bio, progress=False)
             seconds[n].append(time.perf_counter() - began)
+    return seconds, result
+
+
+def speedup(case: str, threads: int) -> dict[str, Any]:
+    """Stretches of a network with one thread and with several, in turns; the median ratio of pairs."""
+    seconds, _ = in_turns({n: simulator(case, n) for n in (1, threads)}, PAIR * seconds_of(case), PAIRS)
     ratios = np.divide(seconds[1], seconds[threads])
     return {
         "case": case,
@@ -489,14 +495,8 @@ def scaling() -> list[dict[str, Any]]:
         for n, k, rate in points:
             net = scaled(n, k, rate)
             sims = {threads: Simulator(net, **options(""), **threaded(threads)) for threads in numbers}
-            for sim in sims.values():
-                sim.run(WARM_UP, progress=False)
-            seconds: dict[int, list[float]] = {threads: [] for threads in numbers}
-            for _ in range(3):
-                for threads, sim in sims.items():
-                    began = time.perf_counter()
-                    spikes = len(sim.run(bio, progress=False).spikes["cells"])
-                    seconds[threads].append(time.perf_counter() - began)
+            seconds, result = in_turns(sims, bio, 3)
+            spikes = len(result.spikes["cells"])
             for threads in numbers:
                 row = {
                     "case": f"scaling-{axis}",
@@ -549,6 +549,8 @@ def one(case: str, threads: int) -> dict[str, Any]:
         return startup()
     if case == "mnist-step":
         return mnist_step()
+    # Importing is no part of building, nor of a network's memory.
+    importlib.import_module("snn.simulator")
     if case in REFERENCE:
         return grid_run(case, threads)
     return free_run(case, threads)

@@ -19,6 +19,11 @@ from .plugin import Model
 from .random import Streams
 
 
+def off_grid(ticks: np.ndarray) -> np.ndarray:
+    """Which numbers of steps are not whole, to 1e-6 of them."""
+    return np.abs(ticks - np.rint(ticks)) > 1e-6 * np.maximum(1.0, ticks)
+
+
 @dataclass(frozen=True)
 class Grid:
     """Time steps for the grid engine.
@@ -36,8 +41,7 @@ class Grid:
     def ticks(self, where: str, times: Any) -> np.ndarray:
         """Times as whole numbers of steps (float64)."""
         ticks = np.asarray(times, float) / self.dt
-        nearest = np.rint(ticks)
-        off = np.abs(ticks - nearest) > 1e-6 * np.maximum(1.0, ticks)
+        nearest, off = np.rint(ticks), off_grid(ticks)
         if off.any() and not self.round_delays:
             bad, near = np.atleast_1d(ticks)[np.atleast_1d(off)][0], np.atleast_1d(nearest)[np.atleast_1d(off)][0]
             raise ParameterError(

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import dis
 import math
-import os
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
@@ -359,7 +358,8 @@ def advance(built: Built, stop: float) -> list[float]:
                 enough.set()
             if why != WAIT or enough.is_set():
                 return why
-            _let_others()
+            # Where a kernel cannot give the core away itself, as on Windows.
+            time.sleep(0)
 
     if built.pool is None:
         built.pool = ThreadPoolExecutor(len(built.parts) - 1)
@@ -374,14 +374,6 @@ def advance(built: Built, stop: float) -> list[float]:
         # Also after Ctrl+C: nothing is read or changed while an engine runs.
         wait(jobs)
     return [reason, *(job.result() for job in jobs)]
-
-
-def _let_others() -> None:
-    """Give the processor away for a moment: an engine that others wait for may have none."""
-    if hasattr(os, "sched_yield"):
-        os.sched_yield()
-    else:
-        time.sleep(0)
 
 
 def take_spikes(built: Built) -> tuple[np.ndarray, np.ndarray]:

@@ -8,7 +8,6 @@ Nothing depends on the other process: whatever it has not left on disk is compil
 
 from __future__ import annotations
 
-import gc
 import importlib
 import os
 import pickle
@@ -23,6 +22,8 @@ from pathlib import Path
 from typing import Any
 
 from numba import config, types
+
+from ..collector import uncollected
 
 _LONGEST = 120.0  # s, for which the other process is waited for
 _IDLE = 5.0  # s without anything to compile, after which it is ended
@@ -172,11 +173,11 @@ def settle(function: Callable[..., Any], signature: tuple[Any, ...]) -> None:
     _own().settle((function, signature))
 
 
+@uncollected()
 def serve() -> None:
     """The other process: compile what is asked for and say when it is done."""
     from .types import known
 
-    gc.disable()  # this process does not live long, and nearly all that is made lives as long
     while True:
         try:
             module, name, plugins = pickle.load(sys.stdin.buffer)

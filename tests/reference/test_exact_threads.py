@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 
 import numpy as np
 import pytest
@@ -253,7 +254,7 @@ def test_how_many_threads_are_taken_and_why(monkeypatch):
         return sim.threads, sim.threads_reason
 
     monkeypatch.setattr(sharing.wire, "threads", lambda: 4)
-    monkeypatch.setattr(sharing.os, "sched_getaffinity", lambda process: range(4), raising=False)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda process: range(4), raising=False)
     assert made(1 * ms) == (1, "100 neurons and 10000 synapses are too few for two threads")
     monkeypatch.setattr(sharing, "_WORTH_WINDOWS", 36)
     assert made(1 * ms) == (3, "100 neurons and 10000 synapses on 4 cores")
