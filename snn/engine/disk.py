@@ -121,6 +121,12 @@ class Kept(FunctionCache):
             _spare_scipy()
         return found
 
+    def save_overload(self, sig: Any, data: Any) -> None:
+        # What is merged into an entry finds its constants (the text of a print) as it does in an entry that is loaded.
+        for environment in data._find_referenced_environments():
+            data.codegen.set_env(environment.env_name, environment)
+        super().save_overload(sig, data)
+
     def holds(self, sig: Any, target_context: Any) -> bool:
         """Whether there is machine code for these types."""
         return bool(self._cache_file.path(self._index_key(sig, target_context.codegen())).is_file())

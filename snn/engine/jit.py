@@ -10,6 +10,8 @@ from collections.abc import Callable
 from typing import Any
 
 from numba import config, njit, typeof, types
+from numba.core.codegen import JITCodeLibrary
+from numba.core.compiler import Compiler
 from numba.core.typing.templates import AbstractTemplate, infer, infer_global, signature
 from numba.extending import lower_builtin, overload
 
@@ -17,7 +19,42 @@ from ..collector import uncollected
 from .disk import Kept
 
 COMPILED = not config.DISABLE_JIT
+
+
+class _Merged(JITCodeLibrary):
+    """A function that is only ever part of entries, kept as it was before optimisation.
+
+    Left to itself, Numba optimises each function with all that it calls and makes machine code of it, and does so again
+    for each function that calls it.
+    """
+
+    @property
+    def codegen(self) -> Any:
+        return self
+
+    def set_env(self, name: str, env: Any) -> None:
+        """There is no machine code whose environment could be set."""
+
+    def _optimize_functions(self, ll_module: Any) -> None:
+        ll_module.data_layout = self._codegen._data_layout
+
+    def _optimize_final_module(self) -> None:
+        pass
+
+    def _finalize_final_module(self) -> None:
+        self._finalize_dynamic_globals()
+        self._verify_declare_only_symbols()
+        self._finalized = True
+
+
+class _MergedCompiler(Compiler):
+    def compile_extra(self, func: Any) -> Any:
+        self.state.library = _Merged(self.state.targetctx.codegen(), func.__qualname__)
+        return super().compile_extra(func)
+
+
 OPTIONS = {"error_model": "numpy", "nogil": True, "_nrt": False}
+MERGED = OPTIONS | {"no_cpython_wrapper": True, "no_cfunc_wrapper": True, "pipeline_class": _MergedCompiler}
 
 
 def _for_any_value(dispatcher: Any) -> Any:
@@ -34,17 +71,15 @@ def _for_any_value(dispatcher: Any) -> Any:
 
 def kernel(function: Any) -> Any:
     """Compile a function that only other kernels call: without the wrapper that Python would need."""
-    return _for_any_value(njit(no_cpython_wrapper=True, no_cfunc_wrapper=True, **OPTIONS)(function))
+    return _for_any_value(njit(**MERGED)(function))
 
 
 def inlined(function: Any) -> Any:
-    """Compile a function so that it becomes part of every kernel that calls it.
+    """Compile a function so that it is part of every kernel that calls it, before loops are looked at.
 
-    Left to itself, the first process, which has compiled such a function on its own before, calls that version of it
-    from its kernels; only later processes, which read the kernels from disk, run the version that was merged into them
-    (measured: 14 against 1 ns for a step of LIFExp, whose exponentials then leave the loop over cells).
+    Numba's optimiser is left to judge the rest. A call would keep a loop over cells from being done several at a time.
     """
-    return _for_any_value(njit(no_cpython_wrapper=True, no_cfunc_wrapper=True, forceinline=True, **OPTIONS)(function))
+    return _for_any_value(njit(forceinline=True, **MERGED)(function))
 
 
 def callable_kernel(function: Any) -> Any:
@@ -63,7 +98,7 @@ def entry(function: Any) -> Any:
 def specialise(function: Any) -> Callable[[Any], Any]:
     """Register the compiled form of a plain Python function, chosen by the types of its arguments."""
     function.specialised = True
-    return overload(function, jit_options=OPTIONS)
+    return overload(function, jit_options=MERGED)
 
 
 def nothing(*args: Any) -> None:
