@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import math
-import sys
 import time
-import traceback
 from collections.abc import Collection
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
@@ -15,6 +13,7 @@ import numpy as np
 
 from .current import Switch, current_structs, driven
 from .driver import driver_struct, driver_type
+from .dry_run import dry_run
 from .engine import cells, currents, ring, rows, stepped
 from .engine.beside import offer
 from .engine.exact import advance
@@ -27,7 +26,7 @@ from .errors import NetworkError, PluginError
 from .grid import Grid, drizzle_block, drizzles_of, grid_block
 from .layout import BuiltProjection, NoRule, cut_rows, group_struct
 from .network import Network, Population
-from .plugin import Credit, Current, GivenSpikes, Model, Plugin, Rule, Source
+from .plugin import GivenSpikes, Model, Rule, Source
 from .random import Distribution, Streams
 from .rings import expected_synapses, make_rings, ring_group, ring_rows
 from .stability import check_step
@@ -57,88 +56,6 @@ def resolve_rule(rule: Rule, model: Model) -> Rule:
         values[name] = value
     # Always a copy: what a simulator changes does not reach the declaration.
     return rule.replace(**values)
-
-
-def _call(plugin: Plugin, name: str, *args: Any) -> Any:
-    """Call a method in plain Python; an undeclared name becomes an error in the user's own line."""
-    try:
-        return getattr(plugin, name)(*args)
-    except (AttributeError, NameError, TypeError) as error:
-        frame = traceback.extract_tb(sys.exc_info()[2])[-1]
-        own = [f for f in traceback.extract_tb(sys.exc_info()[2]) if f.name == name]
-        frame = own[-1] if own else frame
-        raise PluginError(
-            f"{type(plugin).__name__}.{name} ({frame.filename}:{frame.lineno}) does not run: {error}. "
-            f"Declare it with state(...) or param(...), or correct the name."
-        ) from error
-
-
-def _record(plugin: Plugin, kind: str, *extra: str) -> View:
-    names = [*extra, *plugin.states(kind)]
-    inits = [plugin.states_declared[n].init if n in plugin.states_declared else 0.5 for n in names]
-    return View(Fields(*((n, -1) for n in names)), tuple(np.array([x]) for x in inits), 0, ())
-
-
-def dry_run(plugin: Plugin) -> None:
-    """Call every method of a plugin once in plain Python on made-up records, before anything is compiled.
-
-    Raises
-    ------
-    PluginError
-        Naming the method, file and line that reads or writes something undeclared.
-    """
-    if isinstance(plugin, Rule):
-        v = ("v",) if "post.v" in plugin.reads else ()
-        syn, pre, post = _record(plugin, "syn", "w"), _record(plugin, "pre"), _record(plugin, "post", *v)
-        for name, args in {
-            "on_pre": (syn, pre, post, 0.0),
-            "on_post": (syn, pre, _record(plugin, "post"), 0.0),
-            "pre_spike": (pre, 0.0),
-            "post_spike": (_record(plugin, "post", *v), 0.0),
-            "post_signal": (_record(plugin, "post", *v), 0.5, 0.0),
-            "on_signal": (syn, pre, _record(plugin, "post"), 0.5, 0.0),
-            "on_end": (syn, pre, _record(plugin, "post"), 0.0),
-            "on_teach": (_record(plugin, "post"), 0.5, 0.0),
-            "gain": (_record(plugin, "post"), 0.0),
-        }.items():
-            if plugin.overrides(name):
-                _call(plugin, name, *args)
-    elif isinstance(plugin, (Model, Source)):
-        seen = seen_by(plugin, 0) if plugin.per_neuron() else plugin
-        cell = _record(plugin, "cell")
-        try:
-            if isinstance(plugin, Model):
-                for name, args in (
-                    ("step", (cell, 1e-5)),
-                    ("noise", (cell, 1e-5, 0.5)),
-                    ("hazard", (cell,)),
-                    ("advance", (cell, 1e-3)),
-                    ("receive", (cell, 0, 0.0)),
-                    ("hold", (cell, 1e-3)),
-                    ("receive_held", (cell, 0, 0.0)),
-                    ("time_to_threshold", (cell,)),
-                    ("above", (cell,)),
-                    ("fire", (cell,)),
-                ):
-                    # A model has a closed form, a step, or both.
-                    if hasattr(type(plugin), name) or name in ("receive", "fire"):
-                        _call(seen, name, *args)
-            elif not isinstance(plugin, GivenSpikes):
-                _call(seen, "next_spike", cell, -1.0, 0.5)
-        except PluginError as error:
-            raise PluginError(str(error).replace("PluginAt", type(plugin).__name__)) from error
-    elif isinstance(plugin, Credit):
-        _call(plugin, "feedback", 0.5, 0.5)
-        for name, args in (
-            ("learn", (0.5, 0.5, 0.5)),
-            ("mirror", (0.5, 0.5, 0.5)),
-            ("perturb", (0.5,)),
-            ("expect", (0.5, 0.5)),
-        ):
-            if plugin.overrides(name):
-                _call(plugin, name, *args)
-    elif isinstance(plugin, Current):
-        _call(seen_by(plugin, 0) if plugin.per_neuron() else plugin, "value", _record(plugin, "cell"), 0.0, 1e-4, 0.5)
 
 
 _KERNELS = cells.BLOCKS | stepped.BLOCKS | ring.BLOCKS | currents.BLOCKS

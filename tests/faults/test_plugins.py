@@ -10,6 +10,7 @@ import pytest
 from models import LIF
 from rules import DFA, PairSTDP
 from snn import Network, ParameterError, PluginError, Rule, Simulator, all_to_all, ms, param, state
+from snn.engine.jit import COMPILED
 
 table = np.ones(3)
 
@@ -42,6 +43,26 @@ class ReadsThePotential(Rule):
 class ReadsAnArray(Rule):
     def on_pre(self, syn, pre, post, t):
         syn.w += table[0]
+
+
+def checked(w):
+    assert w < 10.0, "too strong"
+    return w
+
+
+class Asserts(Rule):
+    def on_pre(self, syn, pre, post, t):
+        self.check(syn)
+
+    def check(self, syn):
+        syn.w = checked(syn.w)
+
+
+class RaisingCell(LIF):
+    def fire(self, cell):
+        if cell.v > 100.0:
+            raise ValueError("runaway")
+        super().fire(cell)
 
 
 def network(rule):
@@ -112,3 +133,19 @@ def test_digest_changes_with_the_code_and_not_with_comments(tmp_path, monkeypatc
     same = load("def f(x):\n    # a comment\n    return g(x) + 1\n\n\ndef g(x):\n    return 2 * x\n")
     helper = load("def f(x):\n    return g(x) + 1\ndef g(x):\n    return 3 * x\n")
     assert digest(a) == digest(same) != digest(helper)
+
+
+def test_methods_that_raise_are_refused_where_they_would_be_compiled():
+    """An error cannot leave compiled code: the engine would go on as if nothing had happened."""
+    line = checked.__code__.co_firstlineno + 1
+    for tau_m in (20 * ms, np.array([10.0, 20.0]) * ms):
+        net = Network(1)
+        net.population("cells", RaisingCell(tau_m=tau_m), 2)
+        if COMPILED:
+            with pytest.raises(PluginError, match=r"RaisingCell\.fire \(.*test_plugins\.py:\d+\) raises an error"):
+                Simulator(net)
+    if COMPILED:
+        with pytest.raises(PluginError, match=rf"Asserts\.on_pre \(.*test_plugins\.py:{line}\) raises an error"):
+            Simulator(network(Asserts()))
+    else:
+        Simulator(network(Asserts()))
