@@ -26,7 +26,7 @@ import threading
 import time
 import tomllib
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -434,12 +434,12 @@ def compare(args: argparse.Namespace, name: str) -> Iterator[dict[str, Any]]:
                 finished[0] += 1
                 meter.update(finished[0])
 
-        waiting = [
-            (rule, found, [pool.submit(train, rule, t, found, seed, args.tune, done) for seed, t in enumerate(seen)])
-            for rule, found in jobs
-        ]
-        for rule, found, runs in waiting:
-            yield row(task, rule, found, [r.result() for r in runs])
+        # The slowest begin first, so that no core is left without work at the end.
+        runs: dict[int, list[Future[dict[str, Any]]]] = {}
+        for k, (rule, found) in sorted(enumerate(jobs), key=lambda job: job[1][0] not in SPIKING_ERRORS):
+            runs[k] = [pool.submit(train, rule, t, found, seed, args.tune, done) for seed, t in enumerate(seen)]
+        for k, (rule, found) in enumerate(jobs):
+            yield row(task, rule, found, [run.result() for run in runs[k]])
 
 
 def parser() -> argparse.ArgumentParser:

@@ -67,3 +67,10 @@ def test_the_same_network_runs_in_many_stretches_of_any_length():
     sim = Simulator(net())
     parts = [sim.run(0.1 / 64, progress=False).spikes["cells"].times for _ in range(64)]
     assert np.concatenate(parts).tobytes() == whole.tobytes()
+
+
+def test_star_import_has_what_scripts_begin_with():
+    names: dict[str, object] = {}
+    exec("from snn import *", names)
+    assert names["Simulator"] is Simulator
+    assert {"Ledger", "Network", "load", "mV", "ms", "param", "state"} <= names.keys()
