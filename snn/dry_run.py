@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import ast
 import dis
+import inspect
 import sys
+import textwrap
 import traceback
 import types
 from collections.abc import Iterator
@@ -12,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from .engine.jit import COMPILED
-from .engine.types import Fields, View, seen_by
+from .engine.types import Fields, PluginAt, View, seen_by
 from .errors import PluginError
 from .plugin import Credit, Current, GivenSpikes, Model, Plugin, Rule, Source
 
@@ -27,7 +30,14 @@ def _call(plugin: Plugin, name: str, *args: Any) -> Any:
                 f"param(min=..., max=...) check parameters; NUMBA_DISABLE_JIT=1 runs such methods, for a debugger."
             )
     try:
-        return getattr(plugin, name)(*args)
+        result = getattr(plugin, name)(*args)
+        _ask_all(getattr(plugin, name).__func__, plugin, *args)
+        return result
+    except _Undeclared as error:
+        place = f"{type(plugin).__name__}.{name} ({error.place})"
+        raise PluginError(
+            f"{place} does not run: {error}. Declare it with state(...) or param(...), or correct the name."
+        ) from error
     except (AttributeError, NameError, TypeError) as error:
         frame = traceback.extract_tb(sys.exc_info()[2])[-1]
         own = [f for f in traceback.extract_tb(sys.exc_info()[2]) if f.name == name]
@@ -36,6 +46,36 @@ def _call(plugin: Plugin, name: str, *args: Any) -> Any:
             f"{type(plugin).__name__}.{name} ({frame.filename}:{frame.lineno}) does not run: {error}. "
             f"Declare it with state(...) or param(...), or correct the name."
         ) from error
+
+
+class _Undeclared(AttributeError):
+    """A name that a method asks for and that is not there; `place` is the file and line."""
+
+    def __init__(self, error: AttributeError, place: str) -> None:
+        super().__init__(*error.args)
+        self.place = place
+
+
+def _ask_all(function: Any, *args: Any) -> None:
+    """Ask a method's arguments for every field that it names, also in branches that have not been taken."""
+    try:
+        tree = ast.parse(textwrap.dedent(inspect.getsource(function)))
+    except (OSError, SyntaxError):  # a method without a file
+        return
+    code = function.__code__
+    owners = dict(zip(code.co_varnames[: code.co_argcount], args, strict=False))
+    nodes = list(ast.walk(tree))
+    for node in nodes:
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            owners.pop(node.id, None)
+    for node in nodes:
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
+            owner = owners.get(node.value.id)
+            if isinstance(owner, (Plugin, PluginAt, View)):
+                try:
+                    getattr(owner, node.attr)
+                except AttributeError as error:
+                    raise _Undeclared(error, f"{code.co_filename}:{code.co_firstlineno + node.lineno - 1}") from None
 
 
 def _raises(function: Any, plugin: Any, known: set[Any]) -> Iterator[str]:
@@ -70,7 +110,7 @@ def dry_run(plugin: Plugin) -> None:
     if isinstance(plugin, Rule):
         v = ("v",) if "post.v" in plugin.reads else ()
         syn, pre, post = _record(plugin, "syn", "w"), _record(plugin, "pre"), _record(plugin, "post", *v)
-        for name, args in {
+        hooks = {
             "on_pre": (syn, pre, post, 0.0),
             "on_post": (syn, pre, _record(plugin, "post"), 0.0),
             "pre_spike": (pre, 0.0),
@@ -80,7 +120,14 @@ def dry_run(plugin: Plugin) -> None:
             "on_end": (syn, pre, _record(plugin, "post"), 0.0),
             "on_teach": (_record(plugin, "post"), 0.5, 0.0),
             "gain": (_record(plugin, "post"), 0.0),
-        }.items():
+        }
+        own = [n for n, value in vars(type(plugin)).items() if isinstance(value, types.FunctionType)]
+        if own and not any(map(plugin.overrides, hooks)):
+            raise PluginError(
+                f"{type(plugin).__name__} has no method that the engine calls; it has {', '.join(own)}. What is "
+                f"called: {', '.join(hooks)}."
+            )
+        for name, args in hooks.items():
             if plugin.overrides(name):
                 _call(plugin, name, *args)
     elif isinstance(plugin, (Model, Source)):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dis
 import functools
 import hashlib
 import types as pytypes
@@ -43,12 +44,15 @@ def _codes(code: pytypes.CodeType) -> Iterator[pytypes.CodeType]:
 def reached(function: Any) -> dict[str, Any]:
     """Globals, closure cells and `module.name` constants that a function names."""
     function = getattr(function, "py_func", function)
-    names = {name for code in _codes(function.__code__) for name in code.co_names + code.co_freevars}
-    found = {name: function.__globals__[name] for name in names if name in function.__globals__}
+    codes = list(_codes(function.__code__))
+    # Attributes are among a code's names too: cell.v does not read the script's global v.
+    named = {i.argval for code in codes for i in dis.get_instructions(code) if i.opname == "LOAD_GLOBAL"}
+    found = {name: function.__globals__[name] for name in named if name in function.__globals__}
     for name, cell in zip(function.__code__.co_freevars, function.__closure__ or (), strict=True):
         found[name] = cell.cell_contents
     for value in list(found.values()):
         if isinstance(value, pytypes.ModuleType) and not value.__name__.startswith(("math", "numpy", "numba")):
+            names = {name for code in codes for name in code.co_names}
             found |= {f"{value.__name__}.{n}": getattr(value, n) for n in names if hasattr(value, n)}
     return found
 

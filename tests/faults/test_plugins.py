@@ -65,6 +65,38 @@ class RaisingCell(LIF):
         super().fire(cell)
 
 
+class MisspeltInABranch(Rule):
+    y = state("post")
+
+    def on_pre(self, syn, pre, post, t):
+        if syn.w < 0.0:
+            syn.w = self.wmin
+
+
+class WritesUndeclaredInABranch(Rule):
+    def on_pre(self, syn, pre, post, t):
+        if syn.w > 1e6:
+            post.trace = 1.0
+
+
+class MisspeltHook(Rule):
+    def onpre(self, syn, pre, post, t):
+        syn.w *= 0.5
+
+
+x = y = w = v = np.linspace(0.0, 1.0, 5)
+
+
+class NamedLikeGlobals(Rule):
+    """Its fields are called as the script's arrays above; none of these is read."""
+
+    x = state("pre")
+    y = state("post")
+
+    def on_pre(self, syn, pre, post, t):
+        syn.w += 0.0 * (pre.x + post.y)
+
+
 def network(rule):
     net = Network(1)
     cells = net.population("cells", LIF(drive=1.2), 3)
@@ -149,3 +181,24 @@ def test_methods_that_raise_are_refused_where_they_would_be_compiled():
             Simulator(network(Asserts()))
     else:
         Simulator(network(Asserts()))
+
+
+@pytest.mark.parametrize(
+    ("rule", "words"),
+    [
+        (MisspeltInABranch(), r"MisspeltInABranch\.on_pre \(.*test_plugins\.py:\d+\).*'wmin'"),
+        (WritesUndeclaredInABranch(), r"WritesUndeclaredInABranch\.on_pre \(.*:\d+\).*'trace' is not declared"),
+    ],
+)
+def test_misspelt_fields_are_named_also_in_branches_that_the_dry_run_does_not_take(rule, words):
+    with pytest.raises(PluginError, match=words):
+        Simulator(network(rule))
+
+
+def test_fields_may_be_called_like_arrays_of_the_script():
+    Simulator(network(NamedLikeGlobals())).run(2 * ms)
+
+
+def test_a_rule_that_the_engine_would_never_call_is_refused():
+    with pytest.raises(PluginError, match=r"MisspeltHook has no method that the engine calls; it has onpre.*on_pre"):
+        Simulator(network(MisspeltHook()))
