@@ -266,6 +266,8 @@ class SpikingClassifier(ClassifierMixin, BaseEstimator):
             own.create_dataset("classes", data=[str(c) for c in classes] if is_text else classes)
             own.create_dataset("low", data=self.low_)
             own.create_dataset("range", data=self.range_)
+            if hasattr(self, "feature_names_in_"):
+                own.create_dataset("features", data=list(self.feature_names_in_))
             for k, w in enumerate(self.weights_):
                 own.create_dataset(f"weights/{k}", data=w)
 
@@ -293,6 +295,8 @@ class SpikingClassifier(ClassifierMixin, BaseEstimator):
                 made.classes_ = np.array(made.classes_.tolist()) if made.classes_.dtype == object else made.classes_
             made.seed_, made.low_, made.range_ = int(own.attrs["seed"]), own["low"][:], own["range"][:]
             made.n_features_in_ = made.low_.size
+            if "features" in own:
+                made.feature_names_in_ = own["features"].asstr()[:]
             made.weights_ = [own[f"weights/{k}"][:] for k in range(len(own["weights"]))]
         return made
 

@@ -80,7 +80,14 @@ _LATER = {
 }
 
 
+_MODULES = ("events", "io", "plot", "statistics", "testing", "validation")
+
+
 def __getattr__(name: str) -> Any:
+    if name in _MODULES:
+        from importlib import import_module
+
+        return import_module(f".{name}", __name__)
     if name in _LATER:
         from importlib import import_module
 
@@ -93,7 +100,7 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted([*globals(), *_LATER])
+    return sorted([*globals(), *_LATER, *_MODULES])
 
 
 __all__ = [

@@ -85,6 +85,17 @@ def test_saved_and_pickled_classifiers_give_the_same_outputs(iris, tmp_path, nam
     assert clone(net).get_params()["hidden"] == [6, 5] and clone(net).steps == steps
 
 
+def test_saved_classifiers_know_the_names_of_their_columns(iris, tmp_path):
+    pandas = pytest.importorskip("pandas", reason="needs pandas for data with named columns")
+    x, y = pandas.DataFrame(iris[0], columns=list("abcd")), iris[1]
+    SpikingClassifier(hidden=(6,), epochs=2, random_state=0).fit(x, y).save(tmp_path / "net.h5")
+    again = SpikingClassifier.load(tmp_path / "net.h5")
+    assert again.feature_names_in_.tolist() == list("abcd")
+    again.predict(x)
+    with pytest.raises(ValueError, match="feature names"):
+        again.predict(x[list("dcba")])
+
+
 def test_files_that_hold_no_classifier_are_refused(tmp_path):
     import h5py
 
