@@ -122,7 +122,7 @@ class SpikeTimes(GivenSpikes):
     Raises
     ------
     ParameterError
-        For times that are negative, not finite or look like milliseconds, and for shapes that differ.
+        For ids that are no numbers of neurons, for times that are negative or not finite, and for shapes that differ.
     """
 
     def __init__(self, ids: ArrayLike, times: ArrayLike) -> None:
@@ -135,6 +135,8 @@ class SpikeTimes(GivenSpikes):
         if not np.isfinite(t).all() or (t < 0).any():
             bad = t[~(np.isfinite(t) & (t >= 0))][0]
             raise ParameterError(f"SpikeTimes.times contains {bad}; give finite times >= 0 in seconds.")
+        if i.size and not 0 <= i.min() <= i.max() <= np.iinfo(np.int32).max:
+            raise ParameterError(f"SpikeTimes.ids go from {i.min()} to {i.max()}; give numbers of neurons from 0 on.")
         check_unit("SpikeTimes.times", t, "s", plausible=1e6)
         order = np.lexsort((i, t))
         self._ids, self._times = i[order].astype(np.int32), t[order]

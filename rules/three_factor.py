@@ -24,7 +24,7 @@ class ThreeFactor(Rule):
     is that of a fast sigmoid. It vanishes nowhere, so that a neuron that has fallen silent can learn to fire again.
     The reset's own derivative is left out, as usual.
 
-    Presentations must be short against 25 tau: a_j(T) and a_j(t_i) are subtracted.
+    Presentations last 25 tau at the most: a_j(T) and a_j(t_i) are subtracted, and exp(25) of 1e16 is left of them.
 
     References
     ----------
@@ -48,6 +48,7 @@ class ThreeFactor(Rule):
     n = state("post", doc="spikes in this presentation")
     reads = ("post.v",)
     once = True
+    longest = ("tau", 25.0)
     reference = "Bellec et al. (2020); Zenke & Ganguli (2018); Neftci et al. (2017)"
 
     def psi(self, v: float) -> float:

@@ -55,7 +55,14 @@ def resolve_rule(rule: Rule, model: Model) -> Rule:
             )
         values[name] = value
     # Always a copy: what a simulator changes does not reach the declaration.
-    return rule.replace(**values)
+    made = rule.replace(**values)
+    if made.bounds is not None:
+        low, high = (getattr(made, name) for name in made.bounds)
+        if low > high:
+            raise PluginError(
+                f"{type(rule).__name__}: {made.bounds[0]} is {low:g}, above {made.bounds[1]}, which is {high:g}."
+            )
+    return made
 
 
 _KERNELS = cells.BLOCKS | stepped.BLOCKS | ring.BLOCKS | currents.BLOCKS

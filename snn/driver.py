@@ -123,7 +123,7 @@ def driver_struct(
         open_tmp_t=np.zeros(total), open_tmp_i=np.zeros(total, np.int32), open_buckets=np.zeros(total + 2, np.int64),
         rel_t=np.zeros(total + 1), rel_i=np.zeros(total + 1, np.int32),
         rest_t=np.zeros(total + 1), rest_i=np.zeros(total + 1, np.int32),
-        tick=0, sent=0, bad=-1, n_fired=0, room=room,
+        tick=0, sent=0, bad=-1, last_i=-1, last_t=-1.0, at_once=0, n_fired=0, room=room,
         fired=np.zeros(room + total + most_given, np.int32), first_draw=0, horizon=_FOR_EVER,
         part=0, n_parts=1, ahead=0, times=times, spikes=spikes, rec_t=times[0], rec_i=spikes[0], n_sending=0,
         known=np.array(known, np.uint8),

@@ -10,6 +10,7 @@ import numpy as np
 from .engine import rows
 from .engine.struct import Struct
 from .engine.types import Fields
+from .errors import ParameterError
 from .grid import Grid
 from .network import Projection
 from .plugin import Rule
@@ -193,6 +194,13 @@ def cut_rows(
     n_syn = n_pre * n_post if synapses.dense else synapses.target.size
     plastic = not isinstance(rule, NoRule)
     weight = synapses.weight
+    if dtype == np.float32:
+        largest = max(np.max(weight, initial=0.0), -np.min(weight, initial=0.0))
+        if largest > np.finfo(dtype).max:
+            raise ParameterError(
+                f"weights of projection {projection.name!r} go up to {largest:g}, which {dtype} cannot hold. Give "
+                "smaller ones, or connect with dtype='float64'."
+            )
     if plastic and not isinstance(weight, np.ndarray):
         weight = np.full(n_syn, weight, dtype)
     if dense:

@@ -372,7 +372,8 @@ class Network:
         if cycle:
             raise NetworkError(
                 f"Populations {' -> '.join(cycle)} form a cycle without delay, in which a spike could cause itself. "
-                "Give one of its projections a delay above 0."
+                "Give one of its projections a delay above 0, or run in time steps, each of which is such a delay: "
+                "Simulator(net, engine='grid', dt=0.1 * ms)."
             )
         joined = {p.name for projection in self.projections.values() for p in (projection.source, projection.target)}
         joined |= {p.name for link in self.credits for p in (link.error, link.to)}

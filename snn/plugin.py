@@ -342,6 +342,8 @@ class Rule(Plugin):
     """
     once: ClassVar[bool] = False
     """Whether the rule can learn only from one error in a presentation, at its end."""
+    longest: ClassVar[tuple[str, float] | None] = None
+    """Name of a parameter (s), and how many times as long a presentation may last from which the rule learns."""
     bounds: ClassVar[tuple[str, str] | None] = None
     """Names of the parameters that bound the weight, or None."""
 

@@ -33,7 +33,7 @@ from .plugin import GivenSpikes, Source, is_whole
 from .record import SpikeData
 from .recorder import spikes_by_population
 from .schedule import Schedule, schedule
-from .stability import check_sources, not_finite
+from .stability import check_sources, check_weights, not_finite, stuck
 from .teach import Lesson, check_learning, links_of
 from .threads import take_spikes
 
@@ -418,8 +418,12 @@ def _loop(
             )
         elif why == stepping.BROKEN:
             raise not_finite(built, f" of sample {shown.order[shown.sample]}")
+        elif why == exact.STUCK:
+            raise stuck(built, f" of sample {shown.order[shown.sample]}")
         elif why == exact.DONE:
             check_sources(built)
+            if shown.learn:
+                check_weights(built)
         meter.update(shown.sample - begin)
     if shown.record:
         recorded.append(take_spikes(built))

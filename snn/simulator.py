@@ -24,14 +24,23 @@ from .grid import Grid, choose_engine
 from .interrupt import STRETCH_SECONDS, Deferred
 from .memory import check_memory
 from .network import CreditLink, Network, Population, Projection
-from .plugin import check_unit
+from .plugin import Source, check_unit
 from .presentations import Presentations, exhibition, show
 from .provenance import provenance, rule_sources
 from .record import Result, Spikes, State, Weights, check_requests
 from .recorder import FileSpan, Recorder
-from .stability import check_sources, not_finite
+from .stability import check_sources, check_weights, not_finite, stuck
 from .teach import pathway_of
 from .threads import advance, check_threads, choose_threads, share
+
+
+def _declarations(network: Network) -> dict[str, dict[str, Any]]:
+    """What a simulator is made of: every declaration, with the parameters of models."""
+    found: dict[str, dict[str, Any]] = {f"population {n!r}": p.model.params() for n, p in network.populations.items()}
+    found |= {f"projection {name!r}": {} for name in network.projections}
+    found |= {f"current {k} into {i.population.name!r}": {} for k, i in enumerate(network.currents)}
+    found |= {f"credit {link.name!r}": {} for link in network.credits}
+    return found
 
 
 class Simulator:
@@ -122,6 +131,7 @@ class Simulator:
         self.threads, self.threads_reason = choose_threads(self.built, threads, self.requests)
         start(self.built)
         share(self.built, self.threads)
+        self._declared = _declarations(network)
         self.presented = 0
         # Time of the engine's clock 0, and whether the engine is still in its last presentation.
         self._offset, self._stale = 0.0, False
@@ -277,8 +287,9 @@ class Simulator:
             On Ctrl+C, a moment later, between two windows. Its `result` is what has been recorded until then, which is
             in the file as well; the simulator is whole and can run on. A second Ctrl+C stops at once.
         SimulationError
-            On the grid: when a potential is no finite number, or sources fire more spikes than a time step has room
-            for.
+            When a neuron or a source fires without end at one instant, or a rule has made weights that are no finite
+            numbers; on the grid also when a potential is no finite number, or sources fire more spikes than a time step
+            has room for.
         """
         duration = arguments.duration_of("Simulator.run: duration", duration, plausible=1e5)
         with Deferred() as interrupt:
@@ -287,7 +298,41 @@ class Simulator:
             raise Interrupted(f"Ctrl+C has ended the run at t = {self.t:g} s; `result` is what was recorded.", result)
         return result
 
+    def _check_unchanged(self) -> None:
+        """Refuse declarations that have changed since the simulator was made, and that it would not follow.
+
+        Sources are asked anew for every spike, and follow; where their spikes are drawn as numbers of arrivals, they
+        cannot.
+        """
+        now, before = _declarations(self.network), self._declared
+        if now.keys() != before.keys():
+            changed = sorted(now.keys() ^ before.keys())
+            raise NetworkError(
+                f"The network has changed since the simulator was made: {', '.join(changed)}. Make a new Simulator, "
+                "which starts anew."
+            )
+        for name, population in self.network.populations.items():
+            key = f"population {name!r}"
+            for parameter, value in now[key].items():
+                if np.array_equal(value, before[key][parameter]):
+                    continue
+                if isinstance(population.model, Source) and name not in self.built.drawn:
+                    before[key][parameter] = value
+                    self.__dict__.pop("_described", None)
+                    continue
+                remedy = (
+                    f"record its spikes, so that each is made (record=[Spikes({name})])"
+                    if isinstance(population.model, Source)
+                    else "inject a current that changes with time (net.inject)"
+                )
+                raise NetworkError(
+                    f"{type(population.model).__name__}.{parameter} of {key} has changed from "
+                    f"{before[key][parameter]!r} to {value!r} since the simulator was made, which it would not follow. "
+                    f"Make a new Simulator, or {remedy}."
+                )
+
     def _run(self, duration: float, progress: Any, interrupt: Deferred) -> Result:
+        self._check_unchanged()
         if self._stale:
             self._renew()
         b = self.built
@@ -328,6 +373,7 @@ class Simulator:
         recorder.flush()
         # Post spikes that no row has caught up with belong to this run's bill.
         b.settle()
+        check_weights(b)
         ledger = ledger_of(b, Counts.of(b) - before)
         result = recorder.result(duration, ledger)
         result.provenance["wall_seconds"] = time.perf_counter() - began
@@ -342,6 +388,8 @@ class Simulator:
                 return
             if stepping.BROKEN in reasons:
                 raise not_finite(b)
+            if exact.STUCK in reasons:
+                raise stuck(b)
             for part, why in zip(b.parts, reasons, strict=True):
                 if why == exact.GROW:
                     grow(part.engine)
@@ -491,6 +539,7 @@ class Simulator:
         van Rossum (2001) Neural Comput. 13, 751 (distance of spike trains).
         """
         began = time.perf_counter()
+        self._check_unchanged()
         asked = exhibition(
             self.built, samples, labels, into=into, readout=readout, duration=duration, learn=learn, order=order,
             targets=targets, every=every, teach_from=teach_from, code=code, tau_read=tau_read, labels_into=labels_into,

@@ -10,8 +10,9 @@ import numpy as np
 
 from .engine import stepped
 from .errors import ParameterError, SimulationError
+from .layout import NoRule
 from .network import Population
-from .plugin import Model
+from .plugin import Model, Source
 from .random import Distribution
 
 if TYPE_CHECKING:
@@ -128,15 +129,61 @@ def check_sources(built: Built) -> None:
                 )
 
 
-def not_finite(built: Built, shown: str = "") -> SimulationError:
-    """What to say of a potential that is no finite number; `shown` is what is presented."""
+def _place(built: Built) -> tuple[int, float, str]:
+    """Neuron of which an engine has said that something is wrong, the time (s), and its population's name."""
     engines = [part.engine for part in built.parts]
     gid, t = min(((e.bad, e.now) for e in engines if e.bad >= 0), key=lambda found: found[::-1])
     name = next(n for n, o in reversed(built.offset.items()) if o <= gid)
+    return gid - built.offset[name], t, name
+
+
+def check_weights(built: Built) -> None:
+    """Refuse to go on with weights that are no finite numbers; they would silence neurons without a word.
+
+    Raises
+    ------
+    SimulationError
+    """
+    for name, p in built.projections.items():
+        if isinstance(p.rule, NoRule) or np.isfinite(p.weight).all():
+            continue
+        w = p.weights()
+        k = int(np.flatnonzero(~np.isfinite(w))[0])
+        source, target = (int(ids[k]) for ids in p.sources_targets())
+        raise SimulationError(
+            f"{int((~np.isfinite(w)).sum())} of {w.size} weights of projection {name!r} are not finite numbers, the "
+            f"first from neuron {source} to {target}: {w[k]:g}. Look for divisions by zero and runaway growth in "
+            f"{type(p.rule).__name__}, or lower its learning rate."
+        )
+
+
+def stuck(built: Built, shown: str = "") -> SimulationError:
+    """What to say of a neuron or source that fires without end; `shown` is what is presented."""
+    j, t, name = _place(built)
+    model = built.network.populations[name].model
+    what = f"Neuron {j} of population {name!r} ({type(model).__name__}) fires without end at t = {t:g} s{shown}: "
+    if isinstance(model, Source):
+        return SimulationError(f"{what}its next_spike({t:g}, u) is not after {t:g}; return a time, not an interval.")
+    start = {key: getattr(model, key) for key in ("v_reset", "v_thresh") if hasattr(model, key)}
+    at = ", ".join(f"{key} = {np.atleast_1d(value)[min(j, np.size(value) - 1)]:g} V" for key, value in start.items())
+    return SimulationError(
+        f"{what}it is at its threshold again as soon as it has fired{f' ({at})' if at else ''}. Let it be reset to "
+        "below its threshold, or give it a refractory time."
+    )
+
+
+def not_finite(built: Built, shown: str = "") -> SimulationError:
+    """What to say of a potential that is no finite number; `shown` is what is presented."""
+    built.settle()
+    try:
+        check_weights(built)
+    except SimulationError as error:
+        return error
+    j, t, name = _place(built)
     model = built.network.populations[name].model
     variable = getattr(model, "potential", "v")
     return SimulationError(
-        f"State {variable!r} of neuron {gid - built.offset[name]} of population {name!r} ({type(model).__name__}) is "
+        f"State {variable!r} of neuron {j} of population {name!r} ({type(model).__name__}) is "
         f"not a finite number from t = {t:g} s{shown} on. The time step ({built.grid.dt if built.grid else 0:g} s) may "
         "be too long for the model: try a shorter dt."
     )

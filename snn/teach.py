@@ -54,6 +54,15 @@ def check_learning(built: Built, plan: Schedule, labelled: bool) -> None:
                 f"present: rule {type(own.rule).__name__} of projection {own.projection.name!r} learns from one error "
                 f"in a presentation, and there are {plan.steps}. Leave out every, or use a rule such as EProp."
             )
+        if own.rule.longest is not None:
+            parameter, times = own.rule.longest
+            tau, duration = getattr(own.rule, parameter), plan.every * plan.steps
+            if duration > (times + 1e-6) * tau:
+                raise NetworkError(
+                    f"present: rule {type(own.rule).__name__} of projection {own.projection.name!r} learns from "
+                    f"presentations of up to {times:g} {parameter} = {times * tau:g} s, not of {duration:g} s. Present "
+                    f"for less, or give the target a longer time constant ({parameter} is {tau:g} s)."
+                )
     for link in built.network.credits:
         pathway, name = link.pathway, type(link.pathway).__name__
         if not labelled and pathway.hears != "error":

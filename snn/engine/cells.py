@@ -34,6 +34,9 @@ GIVEN = Kind("given")  # spikes are in the wiring
 # What a block can be asked to do; NUDGE: take an arrival of weight t on the first port, before anything has happened.
 OPEN, CONFIRM, FIRE, RELEASE, RESET, SPIKES, POTENTIAL, NUDGE = range(8)
 
+# So many spikes of a neuron at one instant are taken for spikes without end.
+AT_ONCE = 10_000
+
 HELD = -1e30
 NEVER = math.inf
 first_crossing = kernel(_first_crossing)
@@ -448,8 +451,9 @@ def restart_source(b, presentation):
 
 @kernel
 def _source_spikes(b, e):
-    """Let every source fire within the window that is being opened; -1 if the queues are full."""
+    """Let every source fire within the window that is being opened; -1 if it cannot be done."""
     for j in range(b.g1 - b.g0):
+        at_once = 0
         while b.next_t[j] < e.w1:
             if not has_room(e):
                 return -1.0
@@ -461,6 +465,12 @@ def _source_spikes(b, e):
             b.fired[j] += 1
             b.last_t[j] = t
             b.next_t[j] = next_spike(b, j, t, b.fired[j])
+            # An interval may be too short for the clock, but not always.
+            at_once = 0 if b.next_t[j] > t else at_once + 1
+            if b.next_t[j] < t or at_once > AT_ONCE:
+                e.bad = b.g0 + j
+                e.now = t
+                return -1.0
     return 0.0
 
 

@@ -13,6 +13,7 @@ from __future__ import annotations
 import numpy as np
 
 from .cells import (
+    AT_ONCE,
     CONFIRM,
     DRAINING,
     EMITTING,
@@ -36,6 +37,8 @@ from .struct import invoke
 
 # Why `advance` returned.
 DONE, GROW, FLUSH, WATCH = 0.0, 1.0, 2.0, 3.0
+# A neuron fires without end at one instant.
+STUCK = 5.0
 
 
 @kernel
@@ -263,6 +266,13 @@ def serve(e, until):
                 continue
             if e.reads_fired and e.frozen == 0:
                 e.v_fired = ask_block(e, gid, POTENTIAL, t)
+            e.at_once = e.at_once + 1 if gid == e.last_i and t == e.last_t else 0
+            e.last_i = gid
+            e.last_t = t
+            if e.at_once > AT_ONCE:
+                e.bad = gid
+                e.now = t
+                return STUCK
             t_ref = ask_block(e, gid, FIRE, t)
             if t_ref > 0.0:
                 _hold(e, gid, t + t_ref)
@@ -299,11 +309,11 @@ def advance(e, engine, op, i, stop):
         if e.phase == NEXT and e.now >= stop:
             return DONE
         if e.phase != SERVING and not open_window(e):
-            return GROW
+            return GROW if e.bad < 0 else STUCK
         why = serve(e, min(e.w1, stop))
         if why != DONE or e.now < e.w1:
             return why
         close_window(e)
 
 
-__all__ = ["DONE", "FLUSH", "GROW", "WATCH", "advance", "close_window", "open_window", "serve"]
+__all__ = ["DONE", "FLUSH", "GROW", "STUCK", "WATCH", "advance", "close_window", "open_window", "serve"]

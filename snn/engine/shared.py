@@ -10,7 +10,7 @@ however many engines there are. Spikes of sources are drawn and sent by each eng
 from __future__ import annotations
 
 from .cells import SERVING, emit
-from .exact import DONE, GROW, close_window, open_window, serve
+from .exact import DONE, GROW, STUCK, close_window, open_window, serve
 from .exchange import collect, tell
 from .jit import entry, kernel
 
@@ -39,7 +39,7 @@ def advance_shared(e, engine, op, i, stop):
             if why != DONE:
                 return why
             if not open_window(e):
-                return GROW
+                return GROW if e.bad < 0 else STUCK
         why = serve(e, min(e.w1, stop))
         if why != DONE:
             return why
