@@ -576,6 +576,8 @@ def main() -> int:
         print(json.dumps(speedup(args.one, args.threads) if args.speedup else one(args.one, args.threads)))
         return 0
     threaded(args.threads)
+    if args.rounds < 1:
+        parser.error(f"--rounds is {args.rounds}; give 1 or more")
     if args.speedup and (args.threads < 2 or args.peers or {"startup", "mnist-step"} & set(args.cases or OWN)):
         parser.error("--speedup needs --threads 2 or more and --cases that are networks, and has no --peers")
     cases = args.cases or (() if args.plot else OWN)

@@ -425,7 +425,12 @@ def compare(args: argparse.Namespace, name: str) -> Iterator[dict[str, Any]]:
     x, y = task.train_x[:2], task.train_y[:2]
     few = replace(task, train_x=x, train_y=y, valid_x=x, valid_y=y)
     for rule, found in jobs:
-        train(rule, few, found | {"epochs": 1}, 0, True, lambda: None)
+        try:
+            train(rule, few, found | {"epochs": 1}, 0, True, lambda: None)
+        except TypeError as error:
+            if "unexpected keyword" not in str(error):
+                raise
+            raise ParameterError(f"settings of {rule!r}: {error}.") from error
     print(f"{time.perf_counter() - began:.1f} s", flush=True)
     with progress(total, "training", args.progress, unit="passes") as meter, ThreadPoolExecutor(args.jobs) as pool:
 
@@ -469,6 +474,9 @@ def main(argv: list[str] | None = None) -> int:
     for name in ("seeds", "jobs", "epochs"):
         if getattr(args, name) is not None and getattr(args, name) < 1:
             parser().error(f"--{name} is {getattr(args, name)}; give 1 or more.")
+    for path in (args.json, args.plot):
+        if path is not None and not path.parent.is_dir():
+            parser().error(f"there is no folder {path.parent} for {path.name}; make it first.")
     began = time.perf_counter()
     rows: list[dict[str, Any]] = []
     try:

@@ -228,6 +228,9 @@ def main() -> int:
     parser.add_argument("--epochs", type=int, default=EPOCHS, help=f"passes over the training set (default {EPOCHS})")
     parser.add_argument("--out", type=Path, default=Path("results"), help="folder for the results (default results)")
     args = parser.parse_args()
+    for name in ("seeds", "epochs"):
+        if getattr(args, name) < 1:
+            parser.error(f"--{name} is {getattr(args, name)}; give 1 or more")
     args.out.mkdir(parents=True, exist_ok=True)
     began = time.perf_counter()
     print("digits 64-30-10, split 80/20 stratified (seed 0), seeds " + ", ".join(map(str, range(args.seeds))))

@@ -238,3 +238,13 @@ def test_unknown_rules_and_missing_data_are_told(compare, tmp_path, capsys):
     assert "there is no 'magic'; there are: all, frozen, symmetric" in capsys.readouterr().err
     assert compare.main(["--task", "mnist", "--data", str(tmp_path)]) == 1
     assert "train-images" in capsys.readouterr().err
+
+
+def test_settings_and_folders_that_are_not_there_are_named(compare, tmp_path, capsys):
+    name = "randman:classes=2,inputs=6,per_class=30"
+    given = f"--task {name} --rules dfa --hidden 5 --epochs 1 --seeds 1".split()
+    assert compare.main([*given, "--set", "net.stepps=40"]) == 1
+    assert "settings of 'frozen'" in (said := capsys.readouterr().err) and "stepps" in said
+    with pytest.raises(SystemExit):
+        compare.main([*given, "--json", str(tmp_path / "nowhere" / "rows.json")])
+    assert "there is no folder" in capsys.readouterr().err
