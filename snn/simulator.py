@@ -16,6 +16,7 @@ from .account import ledger_of
 from .build import Built, build, read_state, start
 from .collector import uncollected
 from .counts import Counts
+from .declared import declarations, follow
 from .driver import grow
 from .engine import exact, rows
 from .engine import grid as stepping
@@ -24,7 +25,7 @@ from .grid import Grid, choose_engine
 from .interrupt import STRETCH_SECONDS, Deferred
 from .memory import check_memory
 from .network import CreditLink, Network, Population, Projection
-from .plugin import Source, check_unit
+from .plugin import check_unit
 from .presentations import Presentations, exhibition, show
 from .provenance import provenance, rule_sources
 from .record import Result, Spikes, State, Weights, check_requests
@@ -32,15 +33,6 @@ from .recorder import FileSpan, Recorder
 from .stability import check_sources, check_weights, not_finite, stuck
 from .teach import pathway_of
 from .threads import advance, check_threads, choose_threads, share
-
-
-def _declarations(network: Network) -> dict[str, dict[str, Any]]:
-    """What a simulator is made of: every declaration, with the parameters of models."""
-    found: dict[str, dict[str, Any]] = {f"population {n!r}": p.model.params() for n, p in network.populations.items()}
-    found |= {f"projection {name!r}": {} for name in network.projections}
-    found |= {f"current {k} into {i.population.name!r}": {} for k, i in enumerate(network.currents)}
-    found |= {f"credit {link.name!r}": {} for link in network.credits}
-    return found
 
 
 class Simulator:
@@ -131,7 +123,7 @@ class Simulator:
         self.threads, self.threads_reason = choose_threads(self.built, threads, self.requests)
         start(self.built)
         share(self.built, self.threads)
-        self._declared = _declarations(network)
+        self._declared = declarations(network)
         self.presented = 0
         # Time of the engine's clock 0, and whether the engine is still in its last presentation.
         self._offset, self._stale = 0.0, False
@@ -286,6 +278,8 @@ class Simulator:
         Interrupted
             On Ctrl+C, a moment later, between two windows. Its `result` is what has been recorded until then, which is
             in the file as well; the simulator is whole and can run on. A second Ctrl+C stops at once.
+        NetworkError
+            When declarations have changed since the simulator was made; but for parameters of sources, which act.
         SimulationError
             When a neuron or a source fires without end at one instant, or a rule has made weights that are no finite
             numbers; on the grid also when a potential is no finite number, or sources fire more spikes than a time step
@@ -299,37 +293,8 @@ class Simulator:
         return result
 
     def _check_unchanged(self) -> None:
-        """Refuse declarations that have changed since the simulator was made, and that it would not follow.
-
-        Sources are asked anew for every spike, and follow; where their spikes are drawn as numbers of arrivals, they
-        cannot.
-        """
-        now, before = _declarations(self.network), self._declared
-        if now.keys() != before.keys():
-            changed = sorted(now.keys() ^ before.keys())
-            raise NetworkError(
-                f"The network has changed since the simulator was made: {', '.join(changed)}. Make a new Simulator, "
-                "which starts anew."
-            )
-        for name, population in self.network.populations.items():
-            key = f"population {name!r}"
-            for parameter, value in now[key].items():
-                if np.array_equal(value, before[key][parameter]):
-                    continue
-                if isinstance(population.model, Source) and name not in self.built.drawn:
-                    before[key][parameter] = value
-                    self.__dict__.pop("_described", None)
-                    continue
-                remedy = (
-                    f"record its spikes, so that each is made (record=[Spikes({name})])"
-                    if isinstance(population.model, Source)
-                    else "inject a current that changes with time (net.inject)"
-                )
-                raise NetworkError(
-                    f"{type(population.model).__name__}.{parameter} of {key} has changed from "
-                    f"{before[key][parameter]!r} to {value!r} since the simulator was made, which it would not follow. "
-                    f"Make a new Simulator, or {remedy}."
-                )
+        if follow(self.network, self._declared, self.built.drawn):
+            self.__dict__.pop("_described", None)
 
     def _run(self, duration: float, progress: Any, interrupt: Deferred) -> Result:
         self._check_unchanged()
