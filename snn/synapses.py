@@ -126,4 +126,5 @@ def check_values(name: str, where: str, values: Any) -> None:
         unit = " s" if name == "delay" else ""
         raise ParameterError(f"{item} {where} is {array[index]:g}{unit}; {remedy}.")
     if name == "delay":
-        check_unit(f"{name} {where}", high, "s")
+        # Few axons take a tenth of this; delays of 1 and 5 are milliseconds.
+        check_unit(f"{name} {where}", high, "s", plausible=0.5)

@@ -24,6 +24,7 @@ from snn import (
     one_to_one,
     param,
     state,
+    uniform,
 )
 
 
@@ -164,4 +165,13 @@ def test_numbers_that_would_be_cut_are_refused():
 def test_bounds_in_the_wrong_order_are_refused():
     net, _, _ = driven(LIF(), PairSTDP(w_min=2.0, w_max=1.0))
     with pytest.raises(PluginError, match=r"PairSTDP: w_min is 2, above w_max, which is 1"):
+        Simulator(net)
+
+
+@pytest.mark.parametrize("delay", [1.5, uniform(1.0, 5.0)])
+def test_delays_in_milliseconds_are_refused(delay):
+    net = Network(1)
+    cells = net.population("cells", LIF(), 3)
+    with pytest.raises(ParameterError, match=r"times are in seconds\. Did you mean [\d.]+ \* ms"):
+        net.connect(cells, cells, weight=0.1, delay=delay)
         Simulator(net)

@@ -479,7 +479,7 @@ def test_a_projection_does_not_depend_on_the_others(connector, seed, n_others):
         a, b = net.population("a", Cell(), 6), net.population("b", Cell(), 5)
         for _ in range(n_before):
             net.connect(b, a, fixed_probability(0.5), weight=normal(0, 1))
-        return expand(net.connect(a, b, connector, weight=normal(0, 1), delay=uniform(0, 1)), Streams(net.seed))
+        return expand(net.connect(a, b, connector, weight=normal(0, 1), delay=uniform(0, 0.5)), Streams(net.seed))
 
     alone, among = expanded(0), expanded(n_others)
     assert pairs(alone) == pairs(among)
