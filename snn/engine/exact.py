@@ -35,10 +35,8 @@ from .jit import entry, kernel
 from .rows import ARRIVE, LEARN, POST, RUN
 from .struct import invoke
 
-# Why `advance` returned.
-DONE, GROW, FLUSH, WATCH = 0.0, 1.0, 2.0, 3.0
-# A neuron fires without end at one instant.
-STUCK = 5.0
+# Why `advance` returned; STUCK: a neuron fires without end at one instant. Other loops have 4 to 6.
+DONE, GROW, FLUSH, WATCH, STUCK = 0.0, 1.0, 2.0, 3.0, 7.0
 
 
 @kernel

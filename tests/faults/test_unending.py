@@ -66,6 +66,18 @@ def test_neuron_that_is_reset_to_above_its_threshold_is_stopped(cell):
     assert 0 < len(Simulator(net).run(0.1, progress=False).spikes["cells"]) <= 4 * 51
 
 
+@pytest.mark.parametrize("wrong", [LIF(v_reset=1.5), Interval()])
+def test_one_of_several_threads_that_is_stuck_ends_all(wrong):
+    net = Network(1)
+    inputs = net.population("inputs", Poisson(rate=200.0), 50)
+    cells, others = net.population("cells", LIF(), 40), net.population("others", wrong, 40)
+    net.connect(inputs, cells, weight=0.3, delay=2 * ms)
+    source, target = (inputs, others) if isinstance(wrong, LIF) else (others, cells)
+    net.connect(source, target, weight=0.3, delay=2 * ms)
+    with pytest.raises(SimulationError, match=r"of population 'others'.*fires without end"):
+        Simulator(net, threads=2).run(0.1, progress=False)
+
+
 def test_many_spikes_at_one_instant_are_no_harm():
     net = Network(1)
     a = net.population("a", SpikeTimes([0], [1 * ms]), 1)
