@@ -1,7 +1,8 @@
 """Random numbers: streams named by their purpose, and the distributions that weights and delays are drawn from.
 
 Every stream depends on the network's seed and on its own name alone, so that adding a recorder, a projection or a
-thread changes no number elsewhere.
+thread changes no number elsewhere. One exception: on the grid, sources that nobody records are drawn as numbers of
+arrivals where each drives neurons of its own; recorded, they are drawn spike by spike.
 """
 
 from __future__ import annotations

@@ -160,6 +160,9 @@ def check_weights(built: Built) -> None:
 def stuck(built: Built, shown: str = "") -> SimulationError:
     """What to say of a neuron or source that fires without end; `shown` is what is presented."""
     j, t, name = _place(built)
+    for part in built.parts:
+        # The next presentation begins anew.
+        part.engine.bad = -1
     model = built.network.populations[name].model
     what = f"Neuron {j} of population {name!r} ({type(model).__name__}) fires without end at t = {t:g} s{shown}: "
     if isinstance(model, Source):
@@ -168,7 +171,7 @@ def stuck(built: Built, shown: str = "") -> SimulationError:
     at = ", ".join(f"{key} = {np.atleast_1d(value)[min(j, np.size(value) - 1)]:g} V" for key, value in start.items())
     return SimulationError(
         f"{what}it is at its threshold again as soon as it has fired{f' ({at})' if at else ''}. Let it be reset to "
-        "below its threshold, or give it a refractory time."
+        "below its threshold, lower the weights, or give it a refractory time."
     )
 
 

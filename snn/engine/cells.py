@@ -34,8 +34,8 @@ GIVEN = Kind("given")  # spikes are in the wiring
 # What a block can be asked to do; NUDGE: take an arrival of weight t on the first port, before anything has happened.
 OPEN, CONFIRM, FIRE, RELEASE, RESET, SPIKES, POTENTIAL, NUDGE = range(8)
 
-# So many spikes of a neuron at one instant are taken for spikes without end.
-AT_ONCE = 10_000
+# So many spikes of a source at one instant are taken for spikes without end; few intervals are too short for the clock.
+_AT_ONCE = 10_000
 
 HELD = -1e30
 NEVER = math.inf
@@ -465,9 +465,8 @@ def _source_spikes(b, e):
             b.fired[j] += 1
             b.last_t[j] = t
             b.next_t[j] = next_spike(b, j, t, b.fired[j])
-            # An interval may be too short for the clock, but not always.
             at_once = 0 if b.next_t[j] > t else at_once + 1
-            if b.next_t[j] < t or at_once > AT_ONCE:
+            if b.next_t[j] < t or at_once > _AT_ONCE:
                 e.bad = b.g0 + j
                 e.now = t
                 return -1.0

@@ -13,7 +13,6 @@ from __future__ import annotations
 import numpy as np
 
 from .cells import (
-    AT_ONCE,
     CONFIRM,
     DRAINING,
     EMITTING,
@@ -37,6 +36,8 @@ from .struct import invoke
 
 # Why `advance` returned; STUCK: a neuron fires without end at one instant. Other loops have 4 to 6.
 DONE, GROW, FLUSH, WATCH, STUCK = 0.0, 1.0, 2.0, 3.0, 7.0
+# So many spikes of a neuron at one instant are taken for spikes without end. One arrival may cause many (soft reset).
+_AT_ONCE = 1_000_000
 
 
 @kernel
@@ -267,7 +268,7 @@ def serve(e, until):
             e.at_once = e.at_once + 1 if gid == e.last_i and t == e.last_t else 0
             e.last_i = gid
             e.last_t = t
-            if e.at_once > AT_ONCE:
+            if e.at_once > _AT_ONCE:
                 e.bad = gid
                 e.now = t
                 return STUCK
