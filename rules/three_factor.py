@@ -24,7 +24,7 @@ class ThreeFactor(Rule):
     is that of a fast sigmoid. It vanishes nowhere, so that a neuron that has fallen silent can learn to fire again.
     The reset's own derivative is left out, as usual.
 
-    Presentations last 25 tau at the most: a_j(T) and a_j(t_i) are subtracted, and exp(25) of 1e16 is left of them.
+    Presentations last 25 tau at the most: a_j(T) and a_j(t_i) are subtracted, whose rounding grows as exp(T / tau).
 
     References
     ----------

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import ast
 import dis
+import functools
 import inspect
-import sys
 import textwrap
 import traceback
 import types
@@ -22,60 +22,54 @@ from .plugin import Credit, Current, GivenSpikes, Model, Plugin, Rule, Source
 
 def _call(plugin: Plugin, name: str, *args: Any) -> Any:
     """Call a method in plain Python; an undeclared name becomes an error in the user's own line."""
+    # Bound to the plugin, or to what a single neuron sees of it.
+    method = getattr(plugin, name)
     if COMPILED:
-        # Bound to the plugin, or to what a single neuron sees of it.
-        for place in _raises(getattr(plugin, name).__func__, plugin, set()):
+        for place in _raises(method, plugin, set()):
             raise PluginError(
                 f"{type(plugin).__name__}.{name} ({place}) raises an error, which cannot leave compiled code. Let "
                 f"param(min=..., max=...) check parameters; NUMBA_DISABLE_JIT=1 runs such methods, for a debugger."
             )
     try:
-        result = getattr(plugin, name)(*args)
-        _ask_all(getattr(plugin, name).__func__, plugin, *args)
-        return result
-    except _Undeclared as error:
-        place = f"{type(plugin).__name__}.{name} ({error.place})"
-        raise PluginError(
-            f"{place} does not run: {error}. Declare it with state(...) or param(...), or correct the name."
-        ) from error
+        result = method(*args)
     except (AttributeError, NameError, TypeError) as error:
-        frame = traceback.extract_tb(sys.exc_info()[2])[-1]
-        own = [f for f in traceback.extract_tb(sys.exc_info()[2]) if f.name == name]
-        frame = own[-1] if own else frame
-        raise PluginError(
-            f"{type(plugin).__name__}.{name} ({frame.filename}:{frame.lineno}) does not run: {error}. "
-            f"Declare it with state(...) or param(...), or correct the name."
-        ) from error
+        frames = traceback.extract_tb(error.__traceback__)
+        frame = next((f for f in reversed(frames) if f.name == name), frames[-1])
+        raise _does_not_run(plugin, name, f"{frame.filename}:{frame.lineno}", error) from error
+    code, owners = method.__code__, (plugin, *args)
+    for k, field, line in _named(method.__func__):
+        if isinstance(owners[k], (Plugin, PluginAt, View)):
+            try:
+                getattr(owners[k], field)
+            except AttributeError as error:
+                raise _does_not_run(plugin, name, f"{code.co_filename}:{line}", error) from error
+    return result
 
 
-class _Undeclared(AttributeError):
-    """A name that a method asks for and that is not there; `place` is the file and line."""
+def _does_not_run(plugin: Plugin, name: str, place: str, error: Exception) -> PluginError:
+    return PluginError(
+        f"{type(plugin).__name__}.{name} ({place}) does not run: {error}. "
+        f"Declare it with state(...) or param(...), or correct the name."
+    )
 
-    def __init__(self, error: AttributeError, place: str) -> None:
-        super().__init__(*error.args)
-        self.place = place
 
-
-def _ask_all(function: Any, *args: Any) -> None:
-    """Ask a method's arguments for every field that it names, also in branches that have not been taken."""
-    try:
-        tree = ast.parse(textwrap.dedent(inspect.getsource(function)))
-    except (OSError, SyntaxError):  # a method without a file
-        return
+@functools.cache
+def _named(function: Any) -> list[tuple[int, str, int]]:
+    """(number of the argument, field, line) of every field of an argument that a method names, in any branch."""
     code = function.__code__
-    owners = dict(zip(code.co_varnames[: code.co_argcount], args, strict=False))
-    nodes = list(ast.walk(tree))
-    for node in nodes:
-        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
-            owners.pop(node.id, None)
-    for node in nodes:
-        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
-            owner = owners.get(node.value.id)
-            if isinstance(owner, (Plugin, PluginAt, View)):
-                try:
-                    getattr(owner, node.attr)
-                except AttributeError as error:
-                    raise _Undeclared(error, f"{code.co_filename}:{code.co_firstlineno + node.lineno - 1}") from None
+    try:
+        nodes = list(ast.walk(ast.parse(textwrap.dedent(inspect.getsource(function)))))
+    except (OSError, SyntaxError):  # a method without a file
+        return []
+    rebound = {n.id for n in nodes if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
+    number = {name: k for k, name in enumerate(code.co_varnames[: code.co_argcount]) if name not in rebound}
+    return [
+        (number[n.value.id], n.attr, code.co_firstlineno + n.lineno - 1)
+        for n in nodes
+        if isinstance(n, ast.Attribute) and isinstance(n.value, ast.Name) and n.value.id in number
+        # A file that has been edited since it was imported says what the method does not.
+        if n.attr in code.co_names
+    ]
 
 
 def _raises(function: Any, plugin: Any, known: set[Any]) -> Iterator[str]:

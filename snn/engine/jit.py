@@ -33,7 +33,7 @@ class _Merged(JITCodeLibrary):
         return self
 
     def set_env(self, name: str, env: Any) -> None:
-        """There is no machine code whose environment could be set."""
+        """There is no machine code whose environment could be set; Numba asks `library.codegen` to."""
 
     def _optimize_functions(self, ll_module: Any) -> None:
         ll_module.data_layout = self._codegen._data_layout

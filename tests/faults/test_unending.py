@@ -61,7 +61,7 @@ def test_neuron_that_is_reset_to_above_its_threshold_is_stopped(cell):
         SimulationError, match=r"Neuron \d of population 'cells' \(LIF\) fires without end at t = .*v_reset"
     ):
         Simulator(net).run(0.1, progress=False)
-    # With a refractory time it fires when that is over, as in other simulators.
+    # With a refractory time it fires when that is over, as in other simulators: 51 times in 100 ms at the most.
     net, _, cells = driven(cell.replace(t_ref=2 * ms))
     assert 0 < len(Simulator(net).run(0.1, progress=False).spikes["cells"]) <= 4 * 51
 
@@ -143,6 +143,7 @@ def test_model_parameters_changed_after_the_simulator_are_named(engine):
     # Sources are asked anew for each spike; what ran is what the result describes.
     a.model.rate = 4000.0
     result = sim.run(0.2, progress=False)
+    # Ten times as many; some 4000 before, so that a fifth is ten standard deviations.
     assert 8 * few < len(result.spikes["a"]) < 12 * few
     assert result.network["populations"]["a"]["model"]["parameters"]["rate"]["value"] == 4000.0
     b.model.drive = 1.9
