@@ -9,7 +9,7 @@ import math
 
 import numpy as np
 
-from .bits import lowest_bit
+from .bits import LANES, lanes_at_least, lowest_bit
 from .cells import bound, closed_reach, n_modes, one_crossing, predict, project
 from .dispatch import by_kind, hook
 from .jit import inlined, kernel
@@ -28,48 +28,57 @@ def _may_cross(x, gap, end, f):
 
 
 @kernel
-def _look_for(b, first, last, f, t, e):
-    """Predict the crossings of neurons `first` to `last` of a block, 64 at most."""
-    x, gap, end = b.x[first:last], b.gap[first:last], b.end
-    # Which ones is found at vector speed, and most are none of them.
-    found = np.uint64(0)
-    for k in range(x.size):
-        found |= np.uint64(_may_cross(x[k], gap[k], end, f)) << np.uint64(k)
+def _predict_found(b, first, found, f, t, e):
+    """Predict the crossings of the neurons from `first` on whose bits are set."""
     while found != 0:
         j = first + lowest_bit(found)
         found &= found - np.uint64(1)
         predict(e, b.g0 + j, one_crossing(b, j, t, f, e))
 
 
+@kernel
+def _look_for(b, lo, hi, f, t, e):
+    """Predict the crossings of neurons `lo` to `hi` of a block, of which most have none."""
+    x, gap, end = b.x, b.gap, b.end
+    j = lo
+    if b.uniform and hi - lo >= LANES:
+        # With one gap for the whole block the test is a compare with a constant of this arrival.
+        least = gap[lo] * (end if gap[lo] < 0.0 else f)
+        while j < hi:
+            # The last ones overlap with some that have been looked at, which changes nothing.
+            j = min(j, hi - LANES)
+            found = lanes_at_least(x, j, least)
+            if found != 0:
+                _predict_found(b, j, found, f, t, e)
+            j += LANES
+    while j < hi:
+        last = min(j + 64, hi)
+        some, gaps = x[j:last], gap[j:last]
+        # Whether there are any is found at vector speed.
+        crossed = 0
+        for k in range(some.size):
+            crossed += _may_cross(some[k], gaps[k], end, f)
+        if crossed > 0:
+            found = np.uint64(0)
+            for k in range(some.size):
+                found |= np.uint64(_may_cross(some[k], gaps[k], end, f)) << np.uint64(k)
+            _predict_found(b, j, found, f, t, e)
+        j = last
+
+
 def _dense_one(b, g, lr, t, e):
     lo, n = row_begin(g, lr), row_end(g, lr) - row_begin(g, lr)
     f = math.exp((t - e.w0) / b.tau)
-    end = b.end
-    # With one gap for the whole block the test is a compare with a constant of this arrival.
-    least = b.gap[b.lo] * (end if b.gap[b.lo] < 0.0 else f)
-    by_synapse = g.w_kind == BY_SYNAPSE
-    add = 0.0 if by_synapse else row_weight(g, lr) * f
-    for first in range(0, n, 64):
-        last = min(first + 64, n)
-        x, gap = b.x[b.lo + first : b.lo + last], b.gap[b.lo + first : b.lo + last]
-        crossed = 0
-        if by_synapse:
-            w = g.w[lo + first : lo + last]
-            for k in range(x.size):
-                y = x[k] + w[k] * f
-                x[k] = y
-                crossed += y >= least
-        else:
-            for k in range(x.size):
-                y = x[k] + add
-                x[k] = y
-                crossed += y >= least
-        if not b.uniform:
-            crossed = 0
-            for k in range(x.size):
-                crossed += _may_cross(x[k], gap[k], end, f)
-        if crossed > 0:
-            _look_for(b, b.lo + first, b.lo + last, f, t, e)
+    x = b.x[b.lo : b.lo + n]
+    if g.w_kind == BY_SYNAPSE:
+        w = g.w[lo : lo + n]
+        for k in range(n):
+            x[k] += w[k] * f
+    else:
+        add = row_weight(g, lr) * f
+        for k in range(n):
+            x[k] += add
+    _look_for(b, b.lo, b.lo + n, f, t, e)
 
 
 def _sparse_one(b, g, lr, t, e):
