@@ -14,13 +14,14 @@ from .network import Network, Population
 from .plugin import GivenSpikes, Rule, Source, check_unit
 
 
-def duration_of(where: str, value: Any, plausible: float | None = None) -> float:
-    """A finite time of at least 0 s."""
+def duration_of(where: str, value: Any, plausible: float | None = None, positive: bool = False) -> float:
+    """A finite time of at least 0 s; with `positive`, above 0 s."""
     if isinstance(value, (bool, np.bool_)) or not isinstance(value, Real):
         raise ParameterError(f"{where} is {value!r}; give one number, a time in seconds such as 100 * ms.")
     seconds = float(value)
-    if not (math.isfinite(seconds) and seconds >= 0):
-        raise ParameterError(f"{where} is {seconds}; give a finite time in seconds, 0 or more.")
+    if not math.isfinite(seconds) or seconds < 0 or (positive and seconds == 0):
+        least = "above 0, such as 0.1 * ms" if positive else "0 or more"
+        raise ParameterError(f"{where} is {seconds}; give a finite time in seconds, {least}.")
     check_unit(where, seconds, "s", plausible)
     return seconds
 

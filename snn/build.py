@@ -26,7 +26,7 @@ from .errors import NetworkError, PluginError
 from .grid import Grid, drizzle_block, drizzles_of, grid_block
 from .layout import BuiltProjection, NoRule, cut_rows, group_struct
 from .network import Network, Population
-from .plugin import GivenSpikes, Model, Rule, Source
+from .plugin import GivenSpikes, Model, Modes, Rule, Source
 from .random import Distribution, Streams
 from .rings import expected_synapses, make_rings, ring_group, ring_rows
 from .stability import check_step
@@ -230,6 +230,17 @@ def _fields(names: list[str]) -> Fields:
     return Fields(*((name, -1) for name in names))
 
 
+def _is_modal(model: Model, modes: Modes) -> bool:
+    """Whether the engine can run a model by its modes: a state for each, and port p feeds the membrane and mode p + 1.
+
+    Where a reset keeps the overshoot, cells of several modes are not held at v_reset.
+    """
+    k = modes.taus.size
+    if len(model.states("cell")) != k or (k > 1 and modes.soft_reset and np.any(np.asarray(modes.t_ref) > 0.0)):
+        return False
+    return k == 1 or np.array_equal(modes.gains[:, 1:] != 0.0, np.eye(len(modes.gains), k - 1, dtype=bool))
+
+
 def _block(
     population: Population, g0: int, states: tuple[np.ndarray, ...], streams: Streams, grid: Grid | None
 ) -> Struct:
@@ -255,7 +266,7 @@ def _block(
         return grid_block(population, {**span, **own}, streams, grid)
     assert isinstance(model, Model)
     modes = model.modes()
-    if modes is None:
+    if modes is None or not _is_modal(model, modes):
         return Struct(
             kind=cells.CLOSED,
             model=model,

@@ -62,11 +62,8 @@ class Grid:
         return nearest
 
     def holding(self, times: np.ndarray) -> np.ndarray:
-        """Numbers (float64) of the steps that hold these times, found as Brian2 finds them.
-
-        With a little slack for products like 3 * 0.1 ms.
-        """
-        return np.floor(times / self.dt + 1e-3)
+        """Numbers (float64) of the steps that hold these times, found as Brian2 finds them."""
+        return np.floor(times / self.dt + stepped.SLACK)
 
 
 _PIECE = 256
@@ -121,8 +118,9 @@ def drizzles_of(network: Network, recorded: Collection[str]) -> dict[str, Projec
             and len(out) == 1
             and isinstance(out[0].connector, OneToOne)
             and out[0].rule is None
+            and out[0].teaches is None
             and isinstance(out[0].weight, float)
-            and population.model.start == 0.0  # type: ignore[union-attr]
+            and np.all(population.model.start == 0.0)  # type: ignore[union-attr]
         ):
             found[name] = out[0]
     return found
@@ -153,7 +151,7 @@ def grid_block(population: Population, common: dict[str, Any], streams: Streams,
         input=stepped.KEPT if model.receives_while_held else stepped.OWN if own else stepped.LOST,
         threshold=bool(model.threshold),
         escapes=hasattr(model, "hazard"),
-        key=np.array([streams.key("noise", population.name)], np.uint64),
+        key=np.array([streams.key("noise", population.name), streams.key("hazard", population.name)], np.uint64),
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import shutil
+import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -160,16 +161,17 @@ def replacing(path: PathLike, overwrite: bool) -> Iterator[h5py.File]:
     """
     import h5py
 
-    final, partial = Path(path), Path(f"{os.fspath(path)}.partial")
+    final, own = Path(path), Path(f"{os.fspath(path)}.{uuid.uuid4().hex}.tmp")
     if final.exists() and not overwrite:
         raise ExportError(f"{final} exists. Give overwrite=True to replace it, or another path.")
     try:
-        with h5py.File(partial, "w") as file:
+        with h5py.File(own, "w") as file:
             yield file
-        os.replace(partial, final)
+        os.replace(own, final)
     except (OSError, RuntimeError) as error:
-        partial.unlink(missing_ok=True)
         raise ExportError(f"{final} cannot be written: {reason(error, final.parent)}") from error
+    finally:
+        own.unlink(missing_ok=True)
 
 
 def reserve(descriptor: int, path: Path, offset: int, size: int) -> None:

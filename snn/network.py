@@ -24,7 +24,7 @@ from .connectors import Connector
 from .describe import plain, text
 from .errors import NetworkError, ParameterError
 from .plugin import Credit, Current, Model, Plugin, Rule, Source, check_unit, is_whole
-from .random import Distribution
+from .random import Distribution, Normal
 from .synapses import check_values
 
 _LARGEST_POPULATION = 2**31 - 1  # ids are int32
@@ -594,7 +594,9 @@ def _initial(where: str, model: Plugin, size: int, name: str, value: Any) -> Val
 
 def _may_be_zero(delay: Value) -> bool:
     if isinstance(delay, Distribution):
-        # A continuous distribution gives exactly 0 only if it is constant, which one sample shows.
+        if isinstance(delay, Normal) and not delay.redraw and delay.low == 0.0:
+            return True
+        # Others give exactly 0 only if they are constant, which one sample shows.
         delay = delay.sample(np.random.default_rng(0), 1)
     return bool(np.any(np.equal(delay, 0.0)))
 

@@ -435,8 +435,10 @@ class Model(Plugin):
 class Modes:
     """A linear cell as a sum of exponentials: v(t) = v_inf + sum_k x_k(t), with x_k' = -x_k / tau_k.
 
-    Mode 0 is the membrane: the reset acts on it, and during refractoriness v is held at `v_reset` while the other
-    modes go on. An arrival of weight w on port p adds w * gains[p, k] to mode k.
+    Mode 0 is the membrane: the reset acts on it, and during refractoriness v is held at `v_reset`, or where a soft
+    reset has left it, while the other modes go on. An arrival of weight w on port p adds w * gains[p, k] to mode k.
+    State k > 0, in the order of declaration, is x_k / gains[k - 1, k], what port k - 1 has brought. A model whose
+    states or gains are not so is run by its other methods.
 
     Parameters
     ----------
@@ -445,7 +447,8 @@ class Modes:
     v_inf, v_thresh, v_reset : float or (n,) float
     t_ref : float or (n,) float, s
     soft_reset : bool
-        True: a spike subtracts v_thresh - v_reset in place of setting v to v_reset.
+        True: a spike subtracts v_thresh - v_reset in place of setting v to v_reset. With several modes and a
+        refractory time the model is run by its other methods.
     """
 
     taus: np.ndarray

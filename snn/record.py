@@ -189,8 +189,8 @@ class Weights:
             raise RecordingError(f"{where} has both every and on_change; give one of every=1.0 and on_change=True.")
         count = getattr(projection, "n_synapses", None)
         indices = self.indices(count if isinstance(count, int) else None)
-        # A slice or mask means nothing before the synapses are counted; numbers do.
-        if self.synapses is not None and (isinstance(count, int) or not isinstance(self.synapses, slice)):
+        # A slice or mask means nothing before the synapses are counted.
+        if self.synapses is not None and isinstance(count, int):
             object.__setattr__(self, "synapses", indices)
 
     def indices(self, n_synapses: int | None) -> np.ndarray:

@@ -68,18 +68,18 @@ class Recorder:
             self.samples[k] = []
             if isinstance(request, Weights):
                 source, target = simulator.synapses(request.projection)
-                chosen = np.arange(source.size) if request.synapses is None else np.asarray(request.synapses)
+                chosen = request.indices(source.size)
                 self.ends[k] = chosen, source[chosen], target[chosen]
             if request.every is not None:
                 # Samples are multiples of the interval; the tolerance is for products like 3 * 0.1.
                 self.next[k] = math.ceil(t_start / request.every - 1e-9)
             elif isinstance(request, Weights) and not request.on_change:
-                self._add(k, t_start, self._weights(request))
+                self._add(k, t_start, self._weights(k))
             if getattr(request, "on_events", False):
                 self._watch(request.population, request.ids)
             if getattr(request, "on_change", False):
                 self._watch(request.projection.target, None, request.projection)
-                self.last[k] = self._weights(request)
+                self.last[k] = self._weights(k)
 
     def _watch(self, population: Any, ids: Any, only: Any = None) -> None:
         """Stop after every event that can touch some neurons of a population."""
@@ -93,9 +93,8 @@ class Recorder:
                 g = b.groups[projection.group]
                 b.engine.watch_row[g.r0 : g.r1] = 1
 
-    def _weights(self, request: Any) -> np.ndarray:
-        w = self.sim.weights(request.projection)
-        return w if request.synapses is None else w[request.synapses]
+    def _weights(self, r: int) -> np.ndarray:
+        return self.sim.weights(self.sim.requests[r].projection)[self.ends[r][0]]
 
     def _due(self, r: int, t_end: float) -> float:
         """Engine's time of the next sample of a request; inf where it belongs to the next run."""
@@ -113,7 +112,7 @@ class Recorder:
         for r, k in self.next.items():
             if self._due(r, t_end) <= t:
                 request = self.sim.requests[r]
-                self._add(r, k * request.every, self._value(request))
+                self._add(r, k * request.every, self._value(r))
                 self.next[r] = k + 1
         if self.writer is not None and time.perf_counter() - self.spilled > _SPILL_SECONDS:
             self.flush()
@@ -125,19 +124,20 @@ class Recorder:
         if self.writer is not None and self.held > _SPILL_BYTES:
             self.flush()
 
-    def _value(self, request: Any) -> np.ndarray:
+    def _value(self, r: int) -> np.ndarray:
+        request = self.sim.requests[r]
         if isinstance(request, State):
             return self.sim.state(request.population, request.variable, request.ids)
-        return self._weights(request)
+        return self._weights(r)
 
     def watched(self) -> None:
         """The engine has stopped after an event that a recorder waits for."""
         t = self.built.engine.now + self.offset
         for r, request in enumerate(self.sim.requests):
             if getattr(request, "on_events", False):
-                self._add(r, t, self._value(request))
+                self._add(r, t, self._value(r))
             elif getattr(request, "on_change", False):
-                w = self._weights(request)
+                w = self._weights(r)
                 changed = np.flatnonzero(w != self.last[r])
                 if changed.size:
                     self._add(r, t, np.stack([changed.astype(float), w[changed]]))
@@ -203,11 +203,17 @@ class Recorder:
         values = np.array([v for _, v in taken]).reshape(times.size, chosen.size)
         return WeightData(name, times, source, target, values)
 
+    def abandon(self) -> None:
+        """The run ends in an error: what it has recorded goes to the file, if there is one, and to no later result."""
+        self.flush()
+        if self.writer is not None:
+            self.sim._file_span = replace(self.span, end=self.sim.t)
+
     def result(self, duration: float, ledger: Ledger) -> Result:
         """Everything that was recorded."""
         for r, request in enumerate(self.sim.requests):
             if isinstance(request, Weights) and request.every is None and not request.on_change:
-                self._add(r, self.t_start + duration, self._weights(request))
+                self._add(r, self.t_start + duration, self._weights(r))
         network = self.sim.network
         known: dict[str, Any] = {
             "duration": duration,

@@ -6,6 +6,7 @@ import functools
 import math
 import time
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,12 +21,11 @@ from .declared import declarations, follow
 from .driver import grow
 from .engine import exact, rows
 from .engine import grid as stepping
-from .errors import Interrupted, NetworkError, ParameterError, RecordingError
+from .errors import ExportError, Interrupted, NetworkError, ParameterError, RecordingError
 from .grid import Grid, choose_engine
 from .interrupt import STRETCH_SECONDS, Deferred
 from .memory import check_memory
 from .network import CreditLink, Network, Population, Projection
-from .plugin import check_unit
 from .presentations import Presentations, exhibition, show
 from .provenance import provenance, rule_sources
 from .record import Result, Spikes, State, Weights, check_requests
@@ -93,33 +93,23 @@ class Simulator:
         if ties not in ("pre_first", "post_first"):
             raise ParameterError(f"Simulator.ties is {ties!r}; give 'pre_first' or 'post_first'.")
         if window is not None:
-            check_unit("Simulator.window", window, "s", plausible=1.0)
-            if not window > 0:
-                raise ParameterError(f"Simulator.window is {window}; give a positive time in seconds.")
+            window = arguments.duration_of("Simulator.window", window, plausible=1.0, positive=True)
         self.network, self.ties, self.window = network, ties, window
         self.engine, self.engine_reason = choose_engine(network, engine, dt)
         check_threads(threads)
         self.grid = None
         if self.engine == "grid":
             dt = 0.1e-3 if dt is None else dt
-            check_unit("Simulator.dt", dt, "s", plausible=0.1)
-            if not dt > 0:
-                raise ParameterError(f"Simulator.dt is {dt}; give a positive time in seconds, such as 0.1 * ms.")
-            self.grid = Grid(float(dt), round_delays)
+            self.grid = Grid(arguments.duration_of("Simulator.dt", dt, plausible=0.1, positive=True), round_delays)
         if isinstance(record, (Spikes, State, Weights)):
             raise RecordingError(f"record is {record!r}; give a list: record=[{type(record).__name__}(...)].")
         self.requests: list[Any] = [Spikes(p) for p in network.populations.values()] if record is None else list(record)
-        for request in check_requests(self.requests):
-            owner: Any = request.projection if isinstance(request, Weights) else request.population
-            if owner not in [*network.populations.values(), *network.projections.values()]:
-                raise RecordingError(f"{request!r} records {owner!r}, which does not belong to this network.")
-            if self.grid is not None and (getattr(request, "on_events", False) or getattr(request, "on_change", False)):
-                raise RecordingError(
-                    f"{request!r} waits for single events, but the grid engine serves all of a time step at once. Give "
-                    f"every={self.grid.dt:g}, or engine='exact'."
-                )
+        self._check_requests()
         check_memory(network, max_memory, on_grid=self.grid is not None)
         self.built = self._build()
+        for request in self.requests:
+            if isinstance(request, Weights):
+                request.indices(self._projection(request.projection).n_synapses)
         self.threads, self.threads_reason = choose_threads(self.built, threads, self.requests)
         start(self.built)
         share(self.built, self.threads)
@@ -140,6 +130,22 @@ class Simulator:
                 rules=rule_sources(network),
                 overwrite=overwrite,
             )
+
+    def _check_requests(self) -> None:
+        known = [*self.network.populations.values(), *self.network.projections.values()]
+        for request in check_requests(self.requests):
+            owner: Any = request.projection if isinstance(request, Weights) else request.population
+            if owner not in known:
+                raise RecordingError(f"{request!r} records {owner!r}, which does not belong to this network.")
+            if self.grid is None:
+                continue
+            if getattr(request, "on_events", False) or getattr(request, "on_change", False):
+                raise RecordingError(
+                    f"{request!r} waits for single events, but the grid engine serves all of a time step at once. Give "
+                    f"every={self.grid.dt:g}, or engine='exact'."
+                )
+            if not isinstance(request, Spikes) and request.every is not None:
+                self.grid.whole(f"every of {request!r}", request.every)
 
     @uncollected()
     def _build(self) -> Built:
@@ -286,6 +292,8 @@ class Simulator:
             has room for.
         """
         duration = arguments.duration_of("Simulator.run: duration", duration, plausible=1e5)
+        if self.grid is not None and duration > 0:
+            self.grid.whole("Simulator.run: duration", duration)
         with Deferred() as interrupt:
             result = self._run(duration, progress, interrupt)
         if interrupt.asked:
@@ -307,8 +315,28 @@ class Simulator:
         began = time.perf_counter()
         b.settle()
         before = Counts.of(b)
+        try:
+            stop = self._simulate(t_start, t_end, recorder, progress, interrupt)
+            # Post spikes that no row has caught up with belong to this run's bill.
+            b.settle()
+            check_weights(b)
+        except BaseException:
+            recorder.abandon()
+            raise
+        if stop < t_end:
+            duration = b.engine.now - t_start
+        recorder.flush()
+        ledger = ledger_of(b, Counts.of(b) - before)
+        result = recorder.result(duration, ledger)
+        result.provenance["wall_seconds"] = time.perf_counter() - began
+        return result
+
+    def _simulate(self, t_start: float, t_end: float, recorder: Recorder, progress: Any, interrupt: Deferred) -> float:
+        """Go on to the engine's time t_end, or to where an interrupt is heard of; returns how far it has come."""
+        b = self.built
         # Threads that meet every few ticks would mostly wait for one another; what was short enough in the last run may
         # be long in this one.
+        duration = t_end - t_start
         stretch = max(duration / 200.0, b.engine.h, min(duration / 20.0, self._stretch))
         with meters.progress(duration, "simulating", progress) as meter:
             stop = t_start
@@ -333,16 +361,7 @@ class Simulator:
                 elif stop == limit and took < STRETCH_SECONDS / 4.0:
                     stretch *= 2.0
         self._stretch = stretch
-        if stop < t_end:
-            duration = b.engine.now - t_start
-        recorder.flush()
-        # Post spikes that no row has caught up with belong to this run's bill.
-        b.settle()
-        check_weights(b)
-        ledger = ledger_of(b, Counts.of(b) - before)
-        result = recorder.result(duration, ledger)
-        result.provenance["wall_seconds"] = time.perf_counter() - began
-        return result
+        return stop
 
     def _advance(self, stop: float, recorder: Recorder) -> None:
         b = self.built
@@ -390,6 +409,8 @@ class Simulator:
         """Save everything that changes while the network runs; :meth:`restore` goes on from it bit for bit."""
         from . import checkpoint
 
+        if self._writer is not None and self._writer.path.resolve() == Path(path).resolve():
+            raise ExportError(f"{path} is where this simulator records. Give the checkpoint another path.")
         checkpoint.save(self, path, overwrite)
 
     def restore(self, path: Any) -> None:

@@ -119,8 +119,8 @@ def check_sources(built: Built) -> None:
             if block.kind is not stepped.GRID_SOURCE:
                 continue
             late = block.next_t[block.lo : block.hi]
-            if late.size and late.min() < part.engine.now:
-                assert built.grid is not None
+            assert built.grid is not None
+            if late.size and late.min() < part.engine.now - 2 * stepped.SLACK * built.grid.dt:
                 raise SimulationError(
                     f"Neuron {block.lo + int(late.argmin())} of population {name!r} has a spike due at "
                     f"{late.min():g} s, for which a time step had no room: more than {part.engine.room} spikes, of "

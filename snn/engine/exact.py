@@ -228,6 +228,8 @@ def serve(e, until):
             limit = min(min(until, t_side), min(t_rel, t_src))
             invoke(e.group_kernels[g], e.groups[g], e, RUN, k, limit)
         elif t_arr == t:
+            if e.n_pending == e.pending_r.size:
+                return GROW
             if from_side:
                 r = e.side_r[0]
                 e.n_side = pop(e.side_t, e.side_r, e.n_side)

@@ -25,6 +25,8 @@ DRIZZLE = Kind("drizzle")
 LOST, KEPT, OWN = range(3)
 # Cells that are moved, and then tested, at once.
 _PIECE = 512
+# A spike that is due by so much of a tick before its end belongs to the next: times are products like 3 * 0.1 ms.
+SLACK = 1e-3
 # What a block can be asked to do, beside what the exact engine asks.
 STEP, RAIN, SETBACK = 20, 21, 22
 
@@ -125,7 +127,7 @@ def _escape(b, e):
         if v - v != 0.0 and e.bad < 0:
             e.bad = b.g0 + j
         rate = methods.hazard(at(b.model, j), view(b.fields, b.states, j, ()))
-        if b.until[j] <= e.tick and uniform_u64(b.key[0] + np.uint64(j), number) < -math.expm1(-rate * e.h):
+        if b.until[j] <= e.tick and uniform_u64(b.key[1] + np.uint64(j), number) < -math.expm1(-rate * e.h):
             _fire(b, e, j)
 
 
@@ -181,7 +183,7 @@ def grid_block(b, e, op, j, t):
 def grid_source(b, e, op, j, t):
     """A block of sources on the grid: a spike falls into the tick that holds its time."""
     if op == STEP:
-        end = (e.tick + 1) * e.h
+        end = (e.tick + 1 - SLACK) * e.h
         for k in range(b.lo, b.hi):
             while b.next_t[k] < end and e.n_fired < e.room:
                 e.fired[e.n_fired] = b.g0 + k

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..plugin import GivenSpikes, Model, Source
+from ..random import uniform_at
 from .lessons import normal_at
 from .twin import _SOURCE, Twin, _Cell, _Path, _Row
 
@@ -92,7 +93,7 @@ class GridTwin(Twin):
     def _sources(self) -> list[_Cell]:
         """Sources that fire in this tick, as often as they do, each asked for its next spike."""
         fired = []
-        while self._queue and self._queue[0][0] < (self.tick + 1) * self.dt:
+        while self._queue and self._queue[0][0] < (self.tick + 1 - 1e-3) * self.dt:
             t, *_, cell = heapq.heappop(self._queue)
             fired.append(cell)
             if not isinstance(cell.plugin, GivenSpikes):
@@ -107,13 +108,12 @@ class GridTwin(Twin):
             return False
         (plugin.step if hasattr(plugin, "step") else plugin.advance)(record, self.dt)
         number = (max(0, self._shown - 1) << 32) + self.tick
-        key = self._streams.key("noise", cell.population) + cell.index
         if hasattr(plugin, "noise"):
+            key = self._streams.key("noise", cell.population) + cell.index
             plugin.noise(record, self.dt, normal_at(key, number))
         if hasattr(plugin, "hazard"):
-            from ..random import uniform_at
-
-            return bool(uniform_at(key % 2**64, number) < -math.expm1(-plugin.hazard(record) * self.dt))
+            key = (self._streams.key("hazard", cell.population) + cell.index) % 2**64
+            return bool(uniform_at(key, number) < -math.expm1(-plugin.hazard(record) * self.dt))
         return bool(plugin.threshold and plugin.above(record))
 
     def _reset(self, cell: _Cell, before: Any) -> None:

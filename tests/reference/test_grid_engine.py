@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 
-from models import LIF, Latency, LIFExp, Poisson, Readout, SpikeTimes
-from rules import PairSTDP
+from models import LIF, Latency, LIFExp, Poisson, Readout, Regular, SpikeTimes
+from rules import ErrorNeurons, PairSTDP
 from snn import (
+    Hz,
     Network,
     NetworkError,
     ParameterError,
@@ -361,3 +364,89 @@ def test_rows_that_follow_from_neurons_are_those_that_are_looked_up(monkeypatch,
     n_none, looked_up = spikes()
     assert (n_even, n_none) == (1, 0) and len(ours) > 100
     assert np.array_equal(ours.times, looked_up.times) and np.array_equal(ours.ids, looked_up.ids)
+
+
+@pytest.mark.parametrize("period", [0.3 * ms, 1 * ms])
+def test_regular_sources_fire_every_so_many_ticks(period):
+    net = Network(1)
+    cells = net.population("cells", Regular(period=period), 1)
+    fired = Simulator(net, engine="grid", dt=DT).run(1.0).spikes[cells.name].times
+    assert np.array_equal(np.rint(fired / DT), np.arange(math.ceil(1.0 / period)) * round(period / DT))
+
+
+def test_poisson_spikes_that_teach_are_drawn_as_spikes():
+    def learned(record):
+        net = Network(1)
+        inputs = net.population("inputs", Regular(period=10 * ms), 2)
+        teachers = net.population("teachers", Poisson(rate=500 * Hz), 2)
+        cells = net.population("cells", LIF(), 2)
+        taught = net.connect(inputs, cells, weight=0.1, rule=ErrorNeurons(low=-5.0, high=5.0, eta=0.01))
+        net.connect(teachers, cells, one_to_one(), weight=0.05, teaches=taught)
+        sim = Simulator(net, engine="grid", dt=DT, record=[Spikes(teachers)] if record else [])
+        sim.run(0.2)
+        return sim.weights(taught)
+
+    assert np.array_equal(learned(True), learned(False))
+    assert (learned(False) < 0.1).all()
+
+
+def test_poisson_populations_that_start_at_times_of_their_own_run():
+    net = Network(1)
+    inputs = net.population("inputs", Poisson(rate=1000 * Hz, start=np.array([0.0, 0.1])), 2)
+    cells = net.population("cells", LIF(), 2)
+    net.connect(inputs, cells, one_to_one(), weight=0.01)
+    sim = Simulator(net, engine="grid", dt=DT, record=[Spikes(cells)])
+    sim.run(0.05)
+    assert sim.state(cells, "v")[1] == 0.0 < sim.state(cells, "v")[0]
+
+
+class Shaken(Model):
+    """Counts its spikes, which come by chance, and keeps the last number of its noise."""
+
+    v = state("cell", unit="V")
+    xi = state("cell")
+    potential = "v"
+    ports = ("exc",)
+
+    def step(self, cell, dt):
+        pass
+
+    def receive(self, cell, port, w):
+        pass
+
+    def noise(self, cell, dt, xi):
+        cell.xi = xi
+
+    def above(self, cell):
+        return False
+
+    def hazard(self, cell):
+        return 5000.0
+
+    def fire(self, cell):
+        cell.v += 1.0
+
+
+def test_noise_and_escapes_are_independent():
+    net = Network(1)
+    cells = net.population("cells", Shaken(), 4000)
+    sim = Simulator(net, engine="grid", dt=DT, record=[])
+    noise, count = [], [np.zeros(4000)]
+    for _ in range(9):
+        sim.run(DT)
+        noise.append(np.abs(sim.state(cells, "xi")))
+        count.append(sim.state(cells, "v"))
+    fired = np.diff(count, axis=0)
+    # Standard errors of a correlation of 4000 pairs: 0.016.
+    for n in range(9):
+        for m in range(9):
+            assert abs(np.corrcoef(noise[m], fired[n])[0, 1]) < 0.08
+
+
+def test_lengths_and_intervals_that_are_no_whole_steps_are_refused():
+    net = Network(1)
+    cells = net.population("cells", LIF(), 2)
+    with pytest.raises(ParameterError, match=r"run: duration is 0.00025 s, 2.5 time steps"):
+        Simulator(net, engine="grid", dt=DT).run(0.25 * ms)
+    with pytest.raises(ParameterError, match=r"every of State.* is 0.00025 s, 2.5 time steps"):
+        Simulator(net, engine="grid", dt=DT, record=[State(cells, "v", every=0.25 * ms)])

@@ -7,7 +7,7 @@ import pytest
 
 from models import LIF, LIFExp, Poisson, SpikeTimes
 from rules import PairSTDP
-from snn import ExportError, Network, NetworkError, Simulator, fixed_probability, ms, uniform
+from snn import ExportError, Network, NetworkError, Simulator, fixed_probability, load, ms, uniform
 
 
 def network(model=None, seed=5):
@@ -99,3 +99,14 @@ def test_a_file_without_a_checkpoint_is_refused(tmp_path):
     sim.run(0.01, progress=False).save(tmp_path / "run.h5")
     with pytest.raises(ExportError, match="holds no checkpoint"):
         sim.restore(tmp_path / "run.h5")
+
+
+def test_a_checkpoint_where_a_run_is_being_recorded_leaves_the_recording(tmp_path):
+    path = tmp_path / "run.h5"
+    sim = Simulator(network(), to=path)
+    first = sim.run(50 * ms).spikes["cells"].times
+    with pytest.raises(ExportError, match="run.h5 is where this simulator records"):
+        sim.checkpoint(path)
+    sim.close()
+    assert np.array_equal(load(path).spikes["cells"].times, first)
+    assert [file.name for file in tmp_path.iterdir()] == ["run.h5"]

@@ -278,6 +278,7 @@ def test_a_network_that_can_be_run_passes_in_silence():
         ([0.0, 0.0, 0.0], "a -> b -> c -> a"),
         ([0.0, np.array([1e-3, 0.0, 1e-3, 1e-3])], "a -> b -> a"),
         ([0.0, normal(0.0, 0.0)], "a -> b -> a"),
+        ([0.0, normal(1e-3, 1e-3, low=0, redraw=False)], "a -> b -> a"),
     ],
 )
 def test_a_cycle_without_delay_is_named(delays, cycle):

@@ -2,12 +2,31 @@
 
 from __future__ import annotations
 
+import math
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from models import LIF, SpikeTimes
-from snn import Network, Simulator, all_to_all, from_arrays, ms
+from models import LIF, LIFExp, Poisson, SpikeTimes
+from rules import PairSTDP
+from snn import (
+    Hz,
+    Network,
+    ParameterError,
+    RecordingError,
+    Simulator,
+    Weights,
+    all_to_all,
+    fixed_probability,
+    from_arrays,
+    load,
+    ms,
+    pA,
+    uniform,
+)
 from snn.engine import rows
+from snn.testing import simulate
 
 
 def joined(weight, delay, n=12, k=6, **more):
@@ -74,3 +93,122 @@ def test_star_import_has_what_scripts_begin_with():
     exec("from snn import *", names)
     assert names["Simulator"] is Simulator
     assert {"Ledger", "Network", "load", "mV", "ms", "param", "state"} <= names.keys()
+
+
+def test_more_spikes_of_one_instant_than_the_queue_holds_wait_for_post_spikes():
+    n = 1500
+    net = Network(1)
+    inputs = net.population("inputs", SpikeTimes([0], [5 * ms]), 1)
+    between, cells = net.population("between", LIF(), n), net.population("cells", LIF(), 2)
+    net.connect(inputs, between, weight=2.0, delay=1 * ms)
+    stdp = net.connect(between, cells, weight=1e-3, rule=PairSTDP(a_plus=0.0, a_minus=1e-4, w_max=1.0))
+    sim = Simulator(net, ties="post_first")
+    waits = sim.built.engine.pending_r.size
+    result = sim.run(10 * ms)
+    assert waits < n == len(result.spikes["between"])
+    # 1.5 in all: the cells fire once, at the instant of every arrival, and before the arrivals learn.
+    assert len(result.spikes["cells"]) == 2
+    assert np.allclose(sim.weights(stdp), 1e-3 - 1e-4, rtol=1e-6)
+
+
+@pytest.mark.parametrize("to_file", [False, True])
+def test_a_run_that_ends_in_an_error_leaves_nothing_to_the_next(to_file, tmp_path):
+    net = Network(1)
+    net.population("cells", Poisson(rate=50 * Hz), 20)
+    sim = Simulator(net, to=tmp_path / "run.h5" if to_file else None)
+
+    def stop(share, text):
+        if share > 0.0:
+            raise ValueError("enough")
+
+    with pytest.raises(ValueError, match="enough"):
+        sim.run(5.0, progress=stop)
+    began = sim.t
+    assert 0.0 < began < 5.0
+    result = sim.run(1.0)
+    times = result.spikes["cells"].times
+    assert result.t_start == began <= times.min()
+    assert times.size == sum(n for (_, _, op, _), n in result.ledger.counts.items() if op == "spike_emit")
+    if to_file:
+        sim.close()
+        # What was recorded before is in the file.
+        whole = Simulator(net).run(sim.t).spikes["cells"].times
+        assert np.array_equal(load(tmp_path / "run.h5").spikes["cells"].times, whole)
+
+
+def test_weights_of_random_synapses_are_chosen_by_slice_and_checked_by_number():
+    net = Network(1)
+    a = net.population("a", Poisson(rate=10 * Hz), 10)
+    b = net.population("b", LIF(), 10)
+    p = net.connect(a, b, fixed_probability(0.5), weight=uniform(0.0, 0.1), name="p")
+    sim = Simulator(net, record=[Weights(p, synapses=slice(0, 5))])
+    every = sim.weights(p)
+    assert np.array_equal(sim.run(10 * ms).weights["p"].values, np.tile(every[:5], (2, 1)))
+    with pytest.raises(RecordingError, match=f"synapse numbers go from 0 to {every.size - 1}"):
+        Simulator(net, record=[Weights(p, synapses=[every.size])])
+    with pytest.raises(RecordingError, match=f"mask of 3 values for {every.size}"):
+        Simulator(net, record=[Weights(p, synapses=[True, False, True])])
+
+
+@pytest.mark.parametrize("name", ["window", "dt"])
+@pytest.mark.parametrize("value", [math.inf, 0.0, "1"])
+def test_windows_and_steps_are_finite_times(name, value):
+    net = Network(1)
+    net.population("cells", LIF(drive=1.2), 3)
+    with pytest.raises(ParameterError, match=rf"Simulator\.{name} is"):
+        Simulator(net, engine="exact" if name == "window" else "grid", **{name: value})
+
+
+R_M = 1e12  # ohm; 1 V from 1 pA
+
+
+class Swapped(LIFExp):
+    """The same model with its ports the other way round."""
+
+    ports = ("inh", "exc")
+
+    def receive(self, cell, port, w):
+        if port == 0:
+            cell.i_inh += w
+        else:
+            cell.i_exc += w
+
+    def modes(self):
+        found = super().modes()
+        return replace(found, gains=found.gains[::-1])
+
+
+class Soft(LIFExp):
+    """Keeps the overshoot."""
+
+    def fire(self, cell):
+        cell.v -= self.v_thresh - self.v_reset
+
+    def modes(self):
+        return replace(super().modes(), soft_reset=True)
+
+
+def driven_by_currents(model):
+    net = Network(1)
+    inputs = net.population("inputs", SpikeTimes([0, 1], [1 * ms, 2 * ms]), 2)
+    cells = net.population("cells", model, 1, init={"i_exc": 0.5 * pA})
+    net.connect(inputs, cells, from_arrays([0], [0]), weight=9.0 * pA, port="exc", name="p")
+    net.connect(inputs, cells, from_arrays([1], [0]), weight=0.3 * pA, port="inh", name="q")
+    return net, cells
+
+
+def test_the_order_of_ports_changes_nothing():
+    found = []
+    for model in (LIFExp(r_m=R_M), Swapped(r_m=R_M)):
+        net, cells = driven_by_currents(model)
+        sim = Simulator(net)
+        times = sim.run(20 * ms).spikes["cells"].times
+        found.append([*times, *(sim.state(cells, name)[0] for name in ("v", "i_exc", "i_inh"))])
+    assert np.allclose(*found, rtol=1e-9)
+
+
+def test_a_refractory_cell_of_several_modes_keeps_what_a_soft_reset_has_left():
+    net, _ = driven_by_currents(Soft(t_ref=3 * ms, r_m=R_M, drive=1.3))
+    fired = Simulator(net).run(40 * ms).spikes["cells"].times
+    assert len(fired) > 1
+    assert np.allclose(fired, [t for t, name, _ in simulate(net, 40 * ms).spikes if name == "cells"], atol=1e-9)
