@@ -392,65 +392,25 @@ def build(
     """
     network.check(on_grid=grid is not None)
     offer(advance if grid is None else advance_grid, signature(driver_type(), driver_type()))
-    streams = Streams(network.seed)
-    offset, total = {}, 0
-    for name, population in network.populations.items():
-        offset[name] = total
-        total += len(population)
-        dry_run(population.model)
-        if grid is not None:
-            check_step(population, grid.dt)
-    for injection in network.currents:
-        dry_run(injection.current)
-    if total >= 2**31:
-        raise NetworkError(f"The network has {total} neurons; ids are 32-bit, so at most {2**31 - 1}.")
+    streams, offset = Streams(network.seed), _offsets(network)
+    _try_out(network, grid)
     initial = {name: initial_state(p, streams) for name, p in network.populations.items()}
     drizzles = {} if grid is None else drizzles_of(network, recorded)
     populations = {name: driven(p) for name, p in network.populations.items()}
-    blocks = [
-        _block(p, offset[name], tuple(s.copy() for s in initial[name]), streams, grid)
+    by_name = {
+        name: _block(p, offset[name], tuple(s.copy() for s in initial[name]), streams, grid)
         for name, p in populations.items()
-    ]
-    _offer_blocks([b for name, b in zip(populations, blocks, strict=True) if name not in drizzles])
+    }
+    _offer_blocks([b for name, b in by_name.items() if name not in drizzles])
     models = {name: p.model for name, p in populations.items()}
     injected = current_structs(network, models, streams, grid.dt if grid else 0.0)
-    by_name = dict(zip(network.populations, blocks, strict=True))
     for name, block in by_name.items():
         load_state(block, initial[name])
 
-    expected = expected_synapses(network)
-    projections: dict[str, BuiltProjection] = {}
-    delays, spans, r0 = [], [], 0
-    for name, projection in network.projections.items():
-        rule = NoRule() if projection.rule is None else resolve_rule(projection.rule, projection.target.model)  # type: ignore[arg-type]
-        dry_run(rule)
-        synapses = expand(projection, streams)
-        built = ring_rows(projection, synapses, rule, grid, expected)
-        if built is None:
-            built, delay, first = cut_rows(projection, synapses, rule, grid)
-            gids = offset[projection.source.name] + np.arange(len(projection.source))
-            spans.append((gids, r0 + first[:-1], r0 + first[1:]))
-            delays.append(delay)
-            r0 += delay.size
-        built.group = len(projections)
-        projections[name] = built
+    projections, row_delay, spans = _wire(network, offset, streams, grid)
     rings = make_rings(list(projections.values()), by_name)
-    groups: list[Struct] = []
-    r0 = 0
-    for p in projections.values():
-        ring_, learner = rings.get(p.end), p.projection.teaches
-        block = by_name[p.end[0]]
-        if learner is not None:
-            kind = rows.TEACHING if grid is None else rows.TEACHING_GRID
-            block = Struct(kind=kind, learner=groups[projections[learner.name].group])
-        groups.append(group_struct(p, block, r0) if p.ticks is None or ring_ is None else ring_group(p, ring_, r0))
-        r0 = groups[-1].r1
-    ringed_from = [
-        [p.group for p in projections.values() if p.projection.source is source and p.ticks is not None]
-        for source in network.populations.values()
-    ]
-    for link in network.credits:
-        dry_run(link.pathway)
+    groups = _groups(projections, by_name, rings, grid)
+    blocks = list(by_name.values())
     names = list(network.populations)
     for name, projection in drizzles.items():
         assert grid is not None
@@ -464,7 +424,6 @@ def build(
         # Currents follow the cells in every tick.
         blocks += injected
 
-    row_delay = np.concatenate(delays) if delays else np.zeros(0)
     engine = driver_struct(
         sizes=[len(p) for p in network.populations.values()],
         n_blocks=len(blocks),
@@ -473,7 +432,10 @@ def build(
             [built.group for built in projections.values() if built.projection.target is p and _learns(built.rule)]
             for p in network.populations.values()
         ],
-        ringed=ringed_from,
+        ringed=[
+            [p.group for p in projections.values() if p.projection.source is source and p.ticks is not None]
+            for source in network.populations.values()
+        ],
         row_delay=row_delay,
         spans=spans,
         given=_given_spikes(network, offset, grid),
@@ -493,6 +455,78 @@ def build(
     compile_s = time.perf_counter() - began
     drizzled = {projections[p.name].group for p in drizzles.values()}
     return Built(network, grid, [part], offset, projections, drizzled, [] if grid else injected, switch, compile_s)
+
+
+def _offsets(network: Network) -> dict[str, int]:
+    """Number of the first neuron of each population."""
+    offset, total = {}, 0
+    for name, population in network.populations.items():
+        offset[name] = total
+        total += len(population)
+    if total >= 2**31:
+        raise NetworkError(f"The network has {total} neurons; ids are 32-bit, so at most {2**31 - 1}.")
+    return offset
+
+
+def _try_out(network: Network, grid: Grid | None) -> None:
+    """Find out what is wrong with models, currents and pathways while it can be said in their own words."""
+    for population in network.populations.values():
+        dry_run(population.model)
+        if grid is not None:
+            check_step(population, grid.dt)
+    for injection in network.currents:
+        dry_run(injection.current)
+    for link in network.credits:
+        dry_run(link.pathway)
+
+
+def _wire(
+    network: Network, offset: dict[str, int], streams: Streams, grid: Grid | None
+) -> tuple[dict[str, BuiltProjection], np.ndarray, list[tuple[np.ndarray, np.ndarray, np.ndarray]]]:
+    """Draw the synapses of every projection.
+
+    Returns
+    -------
+    projections : dict
+    row_delay : (n_rows,) float64, s
+        Of all rows but those of rings.
+    spans : list
+        Of each projection with such rows: neurons, the first row of each and one more than its last.
+    """
+    expected = expected_synapses(network)
+    projections: dict[str, BuiltProjection] = {}
+    delays, spans, n_rows = [np.zeros(0)], [], 0
+    for name, projection in network.projections.items():
+        rule = NoRule() if projection.rule is None else resolve_rule(projection.rule, projection.target.model)  # type: ignore[arg-type]
+        dry_run(rule)
+        synapses = expand(projection, streams)
+        built = ring_rows(projection, synapses, rule, grid, expected)
+        if built is None:
+            built, delay, first = cut_rows(projection, synapses, rule, grid)
+            gids = offset[projection.source.name] + np.arange(len(projection.source))
+            spans.append((gids, n_rows + first[:-1], n_rows + first[1:]))
+            delays.append(delay)
+            n_rows += delay.size
+        built.group = len(projections)
+        projections[name] = built
+    return projections, np.concatenate(delays), spans
+
+
+def _groups(
+    projections: dict[str, BuiltProjection], by_name: dict[str, Struct], rings: dict[Any, Struct], grid: Grid | None
+) -> list[Struct]:
+    """The structs of all projections, whose rows are counted on from one to the next."""
+    groups: list[Struct] = []
+    r0 = 0
+    for p in projections.values():
+        ring, learner = rings.get(p.end), p.projection.teaches
+        block = by_name[p.end[0]]
+        if learner is not None:
+            kind = rows.TEACHING if grid is None else rows.TEACHING_GRID
+            block = Struct(kind=kind, learner=groups[projections[learner.name].group])
+        groups.append(group_struct(p, block, r0) if p.ticks is None or ring is None else ring_group(p, ring, r0))
+        r0 = groups[-1].r1
+    return groups
 
 
 def _given_spikes(network: Network, offset: dict[str, int], grid: Grid | None) -> tuple[np.ndarray, np.ndarray]:
