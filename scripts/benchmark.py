@@ -17,7 +17,6 @@ from __future__ import annotations
 
 import argparse
 import importlib
-import inspect
 import json
 import os
 import platform
@@ -29,6 +28,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from benchmark_scaling import WARM_UP, in_turns, plot_scaling, scaling
 
 OWN = ("lif-delta-1", "lif-delta-16", "lif-delta-all", "lif-exp-1", "stdp-dense", "mnist-step", "startup")
 REFERENCE = {
@@ -48,7 +48,6 @@ TOO_LARGE = {("microcircuit-1.0", "brian2"): "about 20 GB"}
 # As lif-delta-1, with enough neurons for several threads.
 LARGE = {"lif-50000": 50_000}
 CASES = (*OWN, *LARGE, *REFERENCE)
-WARM_UP = 0.05
 # Stretches that are timed for a ratio of threads, and the length of each over a case's own.
 PAIRS, PAIR = 12, 0.5
 # From here on a peer is slow enough for one round to say what there is to say (s).
@@ -122,7 +121,7 @@ def simulator(case: str, threads: int, recorded: bool = False) -> Any:
     else:
         net, how = plastic() if case == "stdp-dense" else recurrent(case), {}
     cells = [p for name, p in net.populations.items() if recorded and not name.startswith("background")]
-    return Simulator(net, record=[Spikes(p) for p in cells], **how, **threaded(threads))
+    return Simulator(net, record=[Spikes(p) for p in cells], **how, threads=threads)
 
 
 def events(sim: Any) -> int:
@@ -253,15 +252,6 @@ def options(case: str) -> dict[str, Any]:
     """How the simulator has to be told to run it."""
     rounded = {"round_delays": True} if case.startswith("microcircuit") else {}
     return {"engine": "grid", "dt": 1e-4, **rounded}
-
-
-def threaded(threads: int) -> dict[str, Any]:
-    """The same for a number of threads; one needs no word."""
-    from snn import Simulator
-
-    if threads > 1 and "threads" not in inspect.signature(Simulator).parameters:
-        raise SystemExit(f"This version runs on one thread, not {threads}: leave --threads out.")
-    return {"threads": threads} if "threads" in inspect.signature(Simulator).parameters else {}
 
 
 def description(net: Any, seconds: float, threads: int = 1, before: float = WARM_UP) -> dict[str, Any]:
@@ -423,19 +413,6 @@ def print_peer(r: dict[str, Any]) -> None:
     )
 
 
-def in_turns(sims: dict[int, Any], bio: float, rounds: int) -> tuple[dict[int, list[float]], Any]:
-    """Run simulators in turns: how long each stretch took (s), and the last result."""
-    for sim in sims.values():
-        sim.run(WARM_UP, progress=False)
-    seconds: dict[int, list[float]] = {n: [] for n in sims}
-    for _ in range(rounds):
-        for n, sim in sims.items():
-            began = time.perf_counter()
-            result = sim.run(bio, progress=False)
-            seconds[n].append(time.perf_counter() - began)
-    return seconds, result
-
-
 def speedup(case: str, threads: int) -> dict[str, Any]:
     """Stretches of a network with one thread and with several, in turns; the median ratio of pairs."""
     seconds, _ = in_turns({n: simulator(case, n) for n in (1, threads)}, PAIR * seconds_of(case), PAIRS)
@@ -458,89 +435,6 @@ def print_speedup(r: dict[str, Any]) -> None:
         f"{r['speedup']:.2f} times as fast (half of {PAIRS} pairs: {low:.2f} to {high:.2f})",
         flush=True,
     )
-
-
-SCALED = {
-    "neurons": [(n, 100, 10.0) for n in (2500, 5000, 10_000, 20_000, 40_000)],
-    "synapses": [(10_000, k, 10.0) for k in (25, 50, 100, 200, 400)],
-    "rate": [(10_000, 100, rate) for rate in (1.0, 3.0, 10.0, 30.0, 100.0)],
-}
-"""Number of neurons, inputs of each and rate (Hz), along three axes that meet in the middle."""
-
-
-def scaled(n: int, k: int, rate: float) -> Any:
-    """Cells that fire with one rate, each in a phase of its own, and inputs too weak to change that."""
-    import math
-
-    from models import LIF
-    from snn import Network, fixed_in_degree, ms, mV
-
-    tau, period, top = 100 * ms, 1.0 / rate, 20 * mV
-    # v = drive (1 - exp(-t / tau)) reaches the threshold after a period; phases are uniform in time.
-    drive = top / -math.expm1(-period / tau)
-    v = -drive * np.expm1(-np.random.default_rng(1).uniform(0.0, period, n) / tau)
-    net = Network(1)
-    cells = net.population("cells", LIF(tau_m=tau, v_thresh=top, drive=drive), n, init={"v": v})
-    net.connect(cells, cells, fixed_in_degree(k), weight=1e-15, delay=1.5 * ms)
-    return net
-
-
-def scaling() -> list[dict[str, Any]]:
-    """Run times along the three axes, for one thread and two where there are two, in turns: medians of three."""
-    from snn import Simulator
-
-    bio, found = 1.0, []
-    numbers = (1, 2) if "threads" in inspect.signature(Simulator).parameters else (1,)
-    for axis, points in SCALED.items():
-        for n, k, rate in points:
-            net = scaled(n, k, rate)
-            sims = {threads: Simulator(net, **options(""), **threaded(threads)) for threads in numbers}
-            seconds, result = in_turns(sims, bio, 3)
-            spikes = len(result.spikes["cells"])
-            for threads in numbers:
-                row = {
-                    "case": f"scaling-{axis}",
-                    "engine": "grid",
-                    "threads": threads,
-                    "neurons": n,
-                    "synapses": n * k,
-                    "bio_seconds": bio,
-                    "mean_rate_hz": spikes / (n * bio),
-                    "run_s": float(np.median(seconds[threads])),
-                }
-                found.append(row)
-                print(
-                    f"scaling with {axis}: {n} neurons, {n * k} synapses, {row['mean_rate_hz']:.1f} Hz, {threads} "
-                    f"thread(s): {row['run_s']:.3f} s for {bio} s",
-                    flush=True,
-                )
-    return found
-
-
-def plot_scaling(found: list[dict[str, Any]], path: Path) -> None:
-    """Run time for a second of simulated time against each axis."""
-    import matplotlib
-
-    matplotlib.use("agg")
-    import matplotlib.pyplot as plt
-
-    figure, axes = plt.subplots(1, 3, figsize=(11, 3.5), sharey=True, layout="constrained")
-    labels = {"neurons": "neurons", "synapses": "synapses", "mean_rate_hz": "rate (Hz)"}
-    for ax, (axis, key) in zip(axes, zip(SCALED, labels, strict=True), strict=True):
-        for threads in sorted({r["threads"] for r in found}):
-            points = [r for r in found if r["case"] == f"scaling-{axis}" and r["threads"] == threads]
-            slowness = [r["run_s"] / r["bio_seconds"] for r in points]
-            label = "1 thread" if threads == 1 else f"{threads} threads"
-            ax.loglog([r[key] for r in points], slowness, "o-", label=label)
-        ax.set_xlabel(labels[key])
-        ax.xaxis.set_minor_formatter("")
-        ax.yaxis.set_minor_formatter("")
-        ax.grid(which="both", alpha=0.3)
-    axes[0].set_ylabel("run time per simulated time")
-    axes[0].legend()
-    figure.savefig(path)
-    plt.close(figure)
-    print(f"figure: {path}")
 
 
 def one(case: str, threads: int) -> dict[str, Any]:
@@ -575,9 +469,9 @@ def main() -> int:
     if args.one:
         print(json.dumps(speedup(args.one, args.threads) if args.speedup else one(args.one, args.threads)))
         return 0
-    threaded(args.threads)
-    if args.rounds < 1:
-        parser.error(f"--rounds is {args.rounds}; give 1 or more")
+    for name in ("rounds", "threads"):
+        if getattr(args, name) < 1:
+            parser.error(f"--{name} is {getattr(args, name)}; give 1 or more")
     if args.speedup and (args.threads < 2 or args.peers or {"startup", "mnist-step"} & set(args.cases or OWN)):
         parser.error("--speedup needs --threads 2 or more and --cases that are networks, and has no --peers")
     cases = args.cases or (() if args.plot else OWN)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
+import sys
 from pathlib import Path
 
 import pytest
@@ -13,10 +13,12 @@ ROOT = Path(__file__).parents[2]
 
 @pytest.fixture(scope="module")
 def benchmark():
-    spec = importlib.util.spec_from_file_location("benchmark", ROOT / "scripts" / "benchmark.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    sys.path.insert(0, str(ROOT / "scripts"))
+    try:
+        import benchmark
+    finally:
+        sys.path.pop(0)
+    return benchmark
 
 
 @pytest.mark.parametrize("case", ["cuba-4000", "coba-4000", "brunel-stdp-12500", "microcircuit-0.1"])
@@ -79,27 +81,12 @@ def test_a_slow_peer_runs_once(benchmark, monkeypatch):
     assert len(ran) == 1
 
 
-def test_more_threads_than_this_version_has_are_refused(benchmark, monkeypatch):
-    class Old:
-        def __init__(self, network):
-            pass
-
-    class New:
-        def __init__(self, network, threads=1):
-            pass
-
-    monkeypatch.setattr("snn.Simulator", Old, raising=False)
-    assert benchmark.threaded(1) == {}
-    with pytest.raises(SystemExit, match="one thread, not 2"):
-        benchmark.threaded(2)
-    monkeypatch.setattr("snn.Simulator", New, raising=False)
-    assert benchmark.threaded(2) == {"threads": 2}
-
-
 @pytest.mark.parametrize("rate", [1.0, 100.0])
 def test_cells_of_the_scaling_network_have_the_rate_that_is_asked_for(benchmark, rate):
+    from benchmark_scaling import scaled
+
     from snn import Simulator
 
-    spikes = Simulator(benchmark.scaled(200, 5, rate), engine="grid").run(1.0, progress=False).spikes["cells"]
+    spikes = Simulator(scaled(200, 5, rate), engine="grid").run(1.0, progress=False).spikes["cells"]
     # A crossing is found up to a step later, 1 % of the shortest period.
     assert len(spikes) / 200 == pytest.approx(rate, rel=0.011)
