@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from .engine.digest import called
 from .engine.jit import COMPILED
 from .engine.types import Fields, PluginAt, View, seen_by
 from .errors import PluginError
@@ -25,7 +26,7 @@ def _call(plugin: Plugin, name: str, *args: Any) -> Any:
     # Bound to the plugin, or to what a single neuron sees of it.
     method = getattr(plugin, name)
     if COMPILED:
-        for place in _raises(method, plugin, set()):
+        for place in _raises(method.__func__, type(plugin._plugin if isinstance(plugin, PluginAt) else plugin)):
             raise PluginError(
                 f"{type(plugin).__name__}.{name} ({place}) raises an error, which cannot leave compiled code. Let "
                 f"param(min=..., max=...) check parameters; NUMBA_DISABLE_JIT=1 runs such methods, for a debugger."
@@ -72,19 +73,12 @@ def _named(function: Any) -> list[tuple[int, str, int]]:
     ]
 
 
-def _raises(function: Any, plugin: Any, known: set[Any]) -> Iterator[str]:
-    """Where a function, or a function or method that it names, has a `raise` or an `assert`."""
-    function = getattr(function, "py_func", getattr(function, "__func__", function))
-    if not isinstance(function, types.FunctionType) or function in known:
-        return
-    known.add(function)
-    for step in dis.get_instructions(function):
-        if step.opname == "RAISE_VARARGS":
-            yield f"{function.__code__.co_filename}:{step.positions.lineno if step.positions else '?'}"
-        elif step.opname == "LOAD_GLOBAL":
-            yield from _raises(function.__globals__.get(step.argval), plugin, known)
-        elif step.opname in ("LOAD_METHOD", "LOAD_ATTR"):
-            yield from _raises(getattr(plugin, step.argval, None), plugin, known)
+def _raises(method: Any, cls: type) -> Iterator[str]:
+    """Where a method, or a function or method that it reaches, has a `raise` or an `assert`."""
+    for code in called(method, cls):
+        for step in dis.get_instructions(code):
+            if step.opname == "RAISE_VARARGS":
+                yield f"{code.co_filename}:{step.positions.lineno if step.positions else '?'}"
 
 
 def _record(plugin: Plugin, kind: str, *extra: str) -> View:

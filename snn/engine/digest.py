@@ -113,6 +113,19 @@ def reached(function: Any) -> dict[str, Any]:
     return found
 
 
+def called(function: Any, cls: type, seen: set[Any] | None = None) -> Iterator[pytypes.CodeType]:
+    """Code of a function and of all that it reaches, also as methods of a plugin class; each once."""
+    function, seen = plain(function), set() if seen is None else seen
+    if function in seen:
+        return
+    seen.add(function)
+    yield from _codes(function.__code__)
+    names = _names(function.__code__)
+    for value in (*reached(function).values(), *(getattr(cls, name, None) for name in names)):
+        if is_function(value):
+            yield from called(value, cls, seen)
+
+
 def digest(*functions: Any, extra: str = "") -> str:
     """Sixteen hexadecimal digits that change when any of the functions, or anything they reach, changes meaning.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from snn import Network, ParameterError, PluginError, Rule, Simulator, all_to_al
 from snn.engine.jit import COMPILED
 
 table = np.ones(3)
+this_module = sys.modules[__name__]
 
 
 class Misspelt(Rule):
@@ -56,6 +58,11 @@ class Asserts(Rule):
 
     def check(self, syn):
         syn.w = checked(syn.w)
+
+
+class AssertsElsewhere(Rule):
+    def on_pre(self, syn, pre, post, t):
+        syn.w = this_module.checked(syn.w)
 
 
 class RaisingCell(LIF):
@@ -176,11 +183,12 @@ def test_methods_that_raise_are_refused_where_they_would_be_compiled():
         if COMPILED:
             with pytest.raises(PluginError, match=r"RaisingCell\.fire \(.*test_plugins\.py:\d+\) raises an error"):
                 Simulator(net)
-    if COMPILED:
-        with pytest.raises(PluginError, match=rf"Asserts\.on_pre \(.*test_plugins\.py:{line}\) raises an error"):
-            Simulator(network(Asserts()))
-    else:
-        Simulator(network(Asserts()))
+    for rule in (Asserts(), AssertsElsewhere()):
+        if COMPILED:
+            with pytest.raises(PluginError, match=rf"Asserts\w*\.on_pre \(.*test_plugins\.py:{line}\) raises an error"):
+                Simulator(network(rule))
+        else:
+            Simulator(network(rule))
 
 
 @pytest.mark.parametrize(
