@@ -354,7 +354,7 @@ class Rule(Plugin):
     @property
     def needs_signal(self) -> bool:
         """Whether the rule learns only when a learning signal arrives."""
-        return self.overrides("on_signal")
+        return self.overrides("on_signal") or self.overrides("post_signal")
 
     def brian2(self) -> dict[str, Any]:
         """The same rule in Brian2's words: keys model, on_pre, on_post, namespace (see Synapses)."""

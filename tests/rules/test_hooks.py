@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import pytest
 
-from models import LIF, SpikeTimes
-from snn import Network, Rule, Simulator, ms, param, state
+from models import LIF, Latency, Readout, SpikeTimes
+from snn import Network, NetworkError, Rule, Simulator, all_to_all, ms, param, state
 
 
 class FourTraces(Rule):
@@ -43,3 +44,33 @@ def test_a_rule_may_have_any_number_of_decaying_traces():
     assert len(sim.run(20 * ms).spikes["cell"]) == 1
     expected = sum(10.0**k * math.exp(-12 / tau) for k, tau in enumerate((10, 20, 30, 40)))
     assert sim.weights("plastic")[0] == pytest.approx(expected, rel=1e-12)
+
+
+class Remembers(Rule):
+    """Each target remembers what it has been told; at the end of a presentation its synapses learn from that."""
+
+    told = state("post")
+
+    def post_signal(self, post, signal, t):
+        post.told += signal
+
+    def on_end(self, syn, pre, post, t):
+        syn.w += post.told
+
+
+def test_post_signal_is_called_for_rules_without_on_signal():
+    net = Network(1)
+    inputs, readout = net.population("inputs", Latency(), 3), net.population("readout", Readout(), 2)
+    net.connect(inputs, readout, all_to_all(), weight=0.25, rule=Remembers(), name="plastic")
+    sim = Simulator(net)
+    # Silent inputs: both readouts are 0, and the errors softmax - onehot are -1/2 and 1/2.
+    sim.present(np.zeros((1, 3)), [0], into=inputs, readout=readout, duration=30 * ms)
+    np.testing.assert_array_equal(sim.weights("plastic").reshape(3, 2), [[-0.25, 0.75]] * 3)
+
+
+def test_post_signal_alone_needs_a_credit_pathway():
+    net = Network(1)
+    cells = net.population("cells", LIF(), 2)
+    net.connect(cells, cells, all_to_all(), delay=1 * ms, rule=Remembers())
+    with pytest.raises(NetworkError, match="Remembers of projection 'cells->cells' needs a learning signal"):
+        Simulator(net)
