@@ -21,12 +21,12 @@ from .engine.grid import advance_grid
 from .engine.group import row_group
 from .engine.jit import bind
 from .engine.struct import Links, Struct, signature
-from .engine.types import Fields, View, seen_by
+from .engine.types import Fields, View, forget, seen_by
 from .errors import NetworkError, PluginError
 from .grid import Grid, drizzle_block, drizzles_of, grid_block
 from .layout import BuiltProjection, NoRule, cut_rows, group_struct
 from .network import Network, Population
-from .plugin import GivenSpikes, Model, Modes, Rule, Source
+from .plugin import GivenSpikes, Model, Modes, Plugin, Rule, Source
 from .random import Distribution, Streams
 from .rings import expected_synapses, make_rings, ring_group, ring_rows
 from .stability import check_step
@@ -369,6 +369,13 @@ def read_state(block: Struct, variable: str, names: list[str], t: float, w0: flo
     return np.array(out)
 
 
+def _plugins(network: Network) -> list[Plugin]:
+    """Every plugin of a network."""
+    rules = [p.rule for p in network.projections.values() if p.rule is not None]
+    models, currents = [p.model for p in network.populations.values()], [i.current for i in network.currents]
+    return [*models, *rules, *currents, *(link.pathway for link in network.credits)]
+
+
 def build(
     network: Network,
     *,
@@ -391,6 +398,7 @@ def build(
         If the declarations cannot be run; nothing has been simulated yet.
     """
     network.check(on_grid=grid is not None)
+    forget(map(type, _plugins(network)))
     offer(advance if grid is None else advance_grid, signature(driver_type(), driver_type()))
     streams, offset = Streams(network.seed), _offsets(network)
     _try_out(network, grid)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Collection
 from typing import Any
 
@@ -13,8 +14,9 @@ from .plugin import Source
 
 
 def declarations(network: Network) -> dict[str, dict[str, Any]]:
-    """Every declaration by name, with the parameters of models."""
-    found: dict[str, dict[str, Any]] = {f"population {n!r}": p.model.params() for n, p in network.populations.items()}
+    """Every declaration by name, with the parameters of models as they are now."""
+    # Copies: an array may also be changed in place.
+    found = {f"population {n!r}": copy.deepcopy(p.model.params()) for n, p in network.populations.items()}
     found |= {f"projection {name!r}": {} for name in network.projections}
     found |= {f"current {k} into {i.population.name!r}": {} for k, i in enumerate(network.currents)}
     found |= {f"credit {link.name!r}": {} for link in network.credits}
@@ -45,7 +47,7 @@ def follow(network: Network, before: dict[str, dict[str, Any]], drawn: Collectio
         )
     for name, population in network.populations.items():
         was, is_source = before[f"population {name!r}"], isinstance(population.model, Source)
-        for parameter, value in population.model.params().items():
+        for parameter, value in now[f"population {name!r}"].items():
             if np.array_equal(value, was[parameter]):
                 continue
             if not is_source or name in drawn:

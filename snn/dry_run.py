@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from .engine.digest import called, methods
 from .engine.jit import COMPILED
 from .engine.types import Fields, PluginAt, View, seen_by
 from .errors import PluginError
@@ -24,8 +25,9 @@ def _call(plugin: Plugin, name: str, *args: Any) -> Any:
     """Call a method in plain Python; an undeclared name becomes an error in the user's own line."""
     # Bound to the plugin, or to what a single neuron sees of it.
     method = getattr(plugin, name)
+    cls = type(plugin._plugin if isinstance(plugin, PluginAt) else plugin)
     if COMPILED:
-        for place in _raises(method, plugin, set()):
+        for place in _raises(method.__func__, cls):
             raise PluginError(
                 f"{type(plugin).__name__}.{name} ({place}) raises an error, which cannot leave compiled code. Let "
                 f"param(min=..., max=...) check parameters; NUMBA_DISABLE_JIT=1 runs such methods, for a debugger."
@@ -43,6 +45,11 @@ def _call(plugin: Plugin, name: str, *args: Any) -> Any:
                 getattr(owners[k], field)
             except AttributeError as error:
                 raise _does_not_run(plugin, name, f"{code.co_filename}:{line}", error) from error
+    for field, place in _constants(method.__func__, cls, set()):
+        raise PluginError(
+            f"{cls.__name__}.{name} ({place}) uses self.{field}, which is neither a parameter nor a method: compiled "
+            f"code knows no other. Make it a parameter, {field}: float = param(...), or a global of the module."
+        )
     return result
 
 
@@ -72,19 +79,23 @@ def _named(function: Any) -> list[tuple[int, str, int]]:
     ]
 
 
-def _raises(function: Any, plugin: Any, known: set[Any]) -> Iterator[str]:
-    """Where a function, or a function or method that it names, has a `raise` or an `assert`."""
-    function = getattr(function, "py_func", getattr(function, "__func__", function))
-    if not isinstance(function, types.FunctionType) or function in known:
-        return
-    known.add(function)
-    for step in dis.get_instructions(function):
-        if step.opname == "RAISE_VARARGS":
-            yield f"{function.__code__.co_filename}:{step.positions.lineno if step.positions else '?'}"
-        elif step.opname == "LOAD_GLOBAL":
-            yield from _raises(function.__globals__.get(step.argval), plugin, known)
-        elif step.opname in ("LOAD_METHOD", "LOAD_ATTR"):
-            yield from _raises(getattr(plugin, step.argval, None), plugin, known)
+def _raises(method: Any, cls: type) -> Iterator[str]:
+    """Where a method, or a function or method that it reaches, has a `raise` or an `assert`."""
+    for code in called(method, cls):
+        for step in dis.get_instructions(code):
+            if step.opname == "RAISE_VARARGS":
+                yield f"{code.co_filename}:{step.positions.lineno if step.positions else '?'}"
+
+
+def _constants(method: Any, cls: type[Plugin], seen: set[Any]) -> Iterator[tuple[str, str]]:
+    """(name, place) of what a method, or another that it names, reads of `self` beside parameters and methods."""
+    seen.add(method)
+    own = methods(cls)
+    for k, field, line in _named(method):
+        if k == 0 and field not in own and field not in cls.params_declared:
+            yield field, f"{method.__code__.co_filename}:{line}"
+        elif k == 0 and field in own and own[field] not in seen:
+            yield from _constants(own[field], cls, seen)
 
 
 def _record(plugin: Plugin, kind: str, *extra: str) -> View:

@@ -17,7 +17,7 @@ records; the engine compiles those methods, and the same methods run uncompiled 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -214,7 +214,10 @@ def state(kind: str, init: float = 0.0, *, decay: str | None = None, unit: str =
 
 
 class Plugin:
-    """Base of everything that can be plugged in: keyword parameters, checked; a repr that can be typed back."""
+    """Base of everything that can be plugged in: keyword parameters, checked; a repr that can be typed back.
+
+    A subclass changes the default of a parameter by a value under its name: ``a_plus = 0.3``.
+    """
 
     params_declared: ClassVar[dict[str, Param]] = {}
     states_declared: ClassVar[dict[str, State]] = {}
@@ -233,6 +236,16 @@ class Plugin:
                         f"{cls.__name__}.{name}: state kind {value.kind!r} does not fit; use one of {cls.state_kinds}."
                     )
                 states[name] = State(**{**value.__dict__, "name": name})
+            elif name in params:
+                checked = params[name].check(f"{cls.__name__}.{name}", value)
+                # Not an array, which all instances would share.
+                default = checked.tolist() if isinstance(checked, np.ndarray) else checked
+                params[name] = replace(params[name], default=default)
+            elif name in states:
+                raise PluginError(
+                    f"{cls.__name__}.{name} is {value!r}, and {name} is a state; declare it anew with "
+                    f"{name} = state({states[name].kind!r}, ...)."
+                )
             else:
                 continue
             delattr(cls, name)
@@ -354,7 +367,7 @@ class Rule(Plugin):
     @property
     def needs_signal(self) -> bool:
         """Whether the rule learns only when a learning signal arrives."""
-        return self.overrides("on_signal")
+        return self.overrides("on_signal") or self.overrides("post_signal")
 
     def brian2(self) -> dict[str, Any]:
         """The same rule in Brian2's words: keys model, on_pre, on_post, namespace (see Synapses)."""

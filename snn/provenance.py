@@ -55,7 +55,7 @@ def provenance(network: Network) -> dict[str, Any]:
 
 def rule_sources(network: Network) -> list[dict[str, str]]:
     """Name, digest and source text of every rule and pathway of a network, each once."""
-    from .engine.digest import plugin_digest
+    from .engine.types import known
 
     classes: set[type[Plugin]] = {type(p.rule) for p in network.projections.values() if p.rule is not None}
     classes |= {type(link.pathway) for link in network.credits}
@@ -66,7 +66,6 @@ def rule_sources(network: Network) -> list[dict[str, str]]:
             source = inspect.getsource(cls)
         except (OSError, TypeError):
             source = ""
-        found.append(
-            {"qualname": f"{cls.__module__}.{cls.__qualname__}", "digest": plugin_digest(cls), "source": source}
-        )
+        name, code = known(cls)
+        found.append({"qualname": name, "digest": code, "source": source})
     return found

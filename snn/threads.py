@@ -24,6 +24,7 @@ from .driver import QUEUES
 from .engine import exact, stepped
 from .engine.beside import cores
 from .engine.currents import CURRENT
+from .engine.digest import called
 from .engine.exact import DONE
 from .engine.exchange import APART, WAIT
 from .engine.grid import advance_grid
@@ -111,7 +112,7 @@ def _why_one(built: Built, requests: Sequence[Any]) -> tuple[str | None, str]:
     for name, p in built.projections.items():
         own = set(p.rule.states("pre"))
         for hook in ("on_pre", "on_post", "on_signal"):
-            changed = own & _stored(getattr(type(p.rule), hook)) if p.rule.overrides(hook) else None
+            changed = own & _stored(type(p.rule), hook) if p.rule.overrides(hook) else None
             if changed:
                 return (
                     f"{type(p.rule).__name__}.{hook} of projection {name!r} may change pre.{min(changed)} at each "
@@ -135,9 +136,10 @@ def _why_one(built: Built, requests: Sequence[Any]) -> tuple[str | None, str]:
     return None, ""
 
 
-def _stored(function: Any) -> set[str]:
-    """Names of attributes that a function sets, of whichever of its arguments."""
-    return {step.argval for step in dis.get_instructions(function) if step.opname == "STORE_ATTR"}
+def _stored(rule: type, hook: str) -> set[str]:
+    """Names of attributes that a hook and all that it calls set, of whichever of their arguments."""
+    codes = called(getattr(rule, hook), rule)
+    return {step.argval for code in codes for step in dis.get_instructions(code) if step.opname == "STORE_ATTR"}
 
 
 # ------------------------------------------------------------------------------------------------------- sharing

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dis
+import enum
 import functools
 import hashlib
 import types as pytypes
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numba import types
 
 from ..errors import PluginError
 from ..plugin import Credit, Model, Plugin, Rule, Source
@@ -41,57 +43,142 @@ def _codes(code: pytypes.CodeType) -> Iterator[pytypes.CodeType]:
             yield from _codes(const)
 
 
+@functools.cache
+def _names(code: pytypes.CodeType) -> frozenset[str]:
+    """Every name in a function's code that is not local."""
+    return frozenset(name for inner in _codes(code) for name in inner.co_names)
+
+
+@functools.cache
+def _paths(code: pytypes.CodeType) -> frozenset[tuple[str, ...]]:
+    """Globals and closure cells that a function's code loads, each with the attributes that it reads of them at once.
+
+    Attributes of anything else are left out: cell.v does not read the script's global v.
+    """
+    found: list[tuple[str, ...]] = []
+    for inner in _codes(code):
+        follows = False
+        for step in dis.get_instructions(inner):
+            if step.opname in ("LOAD_GLOBAL", "LOAD_DEREF"):
+                found.append((step.argval,))
+                follows = True
+            elif follows and step.opname in ("LOAD_ATTR", "LOAD_METHOD"):
+                found[-1] += (step.argval,)
+            elif step.opname != "EXTENDED_ARG":
+                follows = False
+    return frozenset(found)
+
+
+def plain(value: Any) -> Any:
+    """The Python function that a compiled one was made of; anything else as it is."""
+    return getattr(getattr(value, "_dispatcher", value), "py_func", value)
+
+
+def _is_ours(value: Any, kind: type) -> bool:
+    """Whether a value is of a kind, and of none of the libraries that change with their version only."""
+    home = value.__name__ if isinstance(value, pytypes.ModuleType) else getattr(value, "__module__", None)
+    return isinstance(value, kind) and str(home).partition(".")[0] not in ("math", "numpy", "numba")
+
+
+def is_function(value: Any) -> bool:
+    """Whether a value is a function, compiled or not, that kernels can be made of."""
+    return _is_ours(plain(value), pytypes.FunctionType)
+
+
+def is_module(value: Any) -> bool:
+    """Whether a value is a module that is looked into."""
+    return _is_ours(value, pytypes.ModuleType)
+
+
 def reached(function: Any) -> dict[str, Any]:
-    """Globals, closure cells and `module.name` constants that a function names."""
-    function = getattr(function, "py_func", function)
-    codes = list(_codes(function.__code__))
-    # Attributes are among a code's names too: cell.v does not read the script's global v.
-    named = {i.argval for code in codes for i in dis.get_instructions(code) if i.opname == "LOAD_GLOBAL"}
-    found = {name: function.__globals__[name] for name in named if name in function.__globals__}
-    for name, cell in zip(function.__code__.co_freevars, function.__closure__ or (), strict=True):
-        found[name] = cell.cell_contents
-    for value in list(found.values()):
-        if isinstance(value, pytypes.ModuleType) and not value.__name__.startswith(("math", "numpy", "numba")):
-            names = {name for code in codes for name in code.co_names}
-            found |= {f"{value.__name__}.{n}": getattr(value, n) for n in names if hasattr(value, n)}
+    """Globals and closure cells that a function names, and as ``"module.name"``, at any depth, what it names there."""
+    function = plain(function)
+    code = function.__code__
+    cells = dict(zip(code.co_freevars, function.__closure__ or (), strict=True))
+    found: dict[str, Any] = {}
+
+    def put(name: str, value: Any, path: tuple[str, ...], within: tuple[Any, ...] = ()) -> None:
+        found[name] = value
+        if is_module(value) and value not in within:
+            # A module that has been given another name: anything that the code names may be read of it.
+            for attribute in path[:1] or sorted(_names(code)):
+                if hasattr(value, attribute):
+                    put(f"{name}.{attribute}", getattr(value, attribute), path[1:], (*within, value))
+
+    for root, *attributes in _paths(code):
+        if root in cells:
+            put(root, cells[root].cell_contents, tuple(attributes))
+        elif root in function.__globals__:
+            put(root, function.__globals__[root], tuple(attributes))
     return found
+
+
+def called(function: Any, cls: type, seen: set[Any] | None = None) -> Iterator[pytypes.CodeType]:
+    """Code of a function and of all that it reaches, also as methods of a plugin class; each once."""
+    function, seen = plain(function), set() if seen is None else seen
+    if function in seen:
+        return
+    seen.add(function)
+    yield from _codes(function.__code__)
+    names = _names(function.__code__)
+    for value in (*reached(function).values(), *(getattr(cls, name, None) for name in names)):
+        if is_function(value):
+            yield from called(value, cls, seen)
 
 
 def digest(*functions: Any, extra: str = "") -> str:
     """Sixteen hexadecimal digits that change when any of the functions, or anything they reach, changes meaning.
 
     Covers bytecode, constants, names, defaults and, recursively, every Python function, compiled function and plain
-    constant reached through globals, closures and module attributes; not comments or line numbers.
+    constant reached through globals, closures and attributes of modules; not comments or line numbers.
+
+    Raises
+    ------
+    PluginError
+        If one of them reads a global array, list, dict or set.
     """
     h = hashlib.sha256(extra.encode())
-    seen: set[int] = set()
+    seen: dict[Any, int] = {}
+
+    def note(*words: Any) -> None:
+        h.update(repr(words).encode())
 
     def visit(function: Any) -> None:
-        function = getattr(function, "py_func", function)
-        if id(function) in seen:
+        known = function in seen
+        note(seen.setdefault(function, len(seen)))
+        if known:
             return
-        seen.add(id(function))
         for code in _codes(function.__code__):
             h.update(code.co_code)
             consts = [c for c in code.co_consts if not isinstance(c, pytypes.CodeType)]
             if code is function.__code__ and consts and consts[0] == function.__doc__:
                 consts = consts[1:]
-            h.update(repr((code.co_names, code.co_varnames, code.co_freevars, consts)).encode())
-        h.update(repr(function.__defaults__).encode())
+            note(code.co_names, code.co_varnames, code.co_freevars, consts)
+        read(function, "defaults", (*(function.__defaults__ or ()), *sorted((function.__kwdefaults__ or {}).items())))
         for name, value in sorted(reached(function).items()):
-            if isinstance(value, pytypes.FunctionType) or hasattr(value, "py_func"):
-                h.update(name.encode())
-                visit(value)
-            elif isinstance(value, (int, float, str, bool, tuple)):
-                h.update(f"{name}={value!r}".encode())
-            elif isinstance(value, (np.ndarray, list, dict, set)):
-                raise PluginError(
-                    f"{function.__qualname__} reads the global {name!r}, a {type(value).__name__}: compiled code would "
-                    f"freeze its present content. Make it a parameter or a state of the plugin."
-                )
+            read(function, name, value)
+
+    def read(function: Any, name: str, value: Any) -> None:
+        note(name, type(value).__qualname__)
+        if isinstance(value, tuple):
+            for element in value:
+                read(function, name, element)
+        elif isinstance(value, (np.ndarray, list, dict, set)):
+            raise PluginError(
+                f"{function.__qualname__} reads the global {name!r}, a {type(value).__name__}: compiled code would "
+                f"freeze its present content. Make it a parameter or a state of the plugin."
+            )
+        elif isinstance(value, (int, float, complex, str, bytes, np.generic, enum.Enum, types.Type)):
+            note(value)
+        elif isinstance(value, enum.EnumMeta):
+            note(*value.__members__.items())
+        elif is_function(value):
+            visit(plain(value))
+        else:
+            note(getattr(value, "__module__", ""), getattr(value, "__name__", ""))
 
     for function in functions:
-        visit(function)
+        visit(plain(function))
     return h.hexdigest()[:16]
 
 

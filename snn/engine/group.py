@@ -25,7 +25,7 @@ from .rows import (
     row_begin,
     row_end,
 )
-from .signals import apply_signal, end_rows, pass_on
+from .signals import end_rows, pass_on, tell_synapses, tell_targets
 
 
 @inlined
@@ -131,7 +131,8 @@ def row_group(g, e, op, i, t):
         settle_all(g)
         keep_up(g, t)
     elif op == SIGNAL:
-        apply_signal(g, t, e)
+        tell_targets(g, t, e)
+        tell_synapses(g, t)
     elif op == FINISH:
         settle_all(g)
         end_rows(g, t)

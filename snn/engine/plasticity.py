@@ -37,7 +37,7 @@ def _row_factors(table, k, taus):
         return lambda table, k, taus: (table[k, 0],)
     if n == 2:
         return lambda table, k, taus: (table[k, 0], table[k, 1])
-    return lambda table, k, taus: (table[k, 0], table[k, 1], table[k, 2])
+    return lambda table, k, taus: row_factors(table, k, taus[:-1]) + (table[k, n - 1],)  # noqa: RUF005
 
 
 def store_factors(table, k, values):

@@ -36,12 +36,13 @@ def _sparse_signal(g, t):
         g.count[N_SIGNAL] += row_end(g, lr) - row_begin(g, lr)
 
 
-choose_signal = by_kind(dense=_dense_signal, sparse=_sparse_signal)
+_choose_signal = by_kind(dense=_dense_signal, sparse=_sparse_signal)
 
 
 @with_hooks("post_signal")
-def _tell_targets(g, t, e):
+def tell_targets(g, t, e):
     """post_signal of every target."""
+    refresh(g, t)
     factors, b = decays(g.taus_post, t - g.t0), g.block
     for k in range(g.signal.size):
         target = view(g.f_post, g.post, k, factors)
@@ -50,11 +51,11 @@ def _tell_targets(g, t, e):
 
 
 @with_hooks("on_signal")
-def apply_signal(g, t, e):
+def tell_synapses(g, t):
+    """on_signal of every synapse whose axon has carried a spike."""
     refresh(g, t)
-    _tell_targets(g, t, e)
     g.count[N_SIGNAL_ROWS] += g.n_active
-    choose_signal(g, t)
+    _choose_signal(g, t)
 
 
 @with_hooks("gain")

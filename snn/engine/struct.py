@@ -126,8 +126,14 @@ class Struct:
         return int(self.words_.ctypes.data)
 
     def twin(self, **changes: Any) -> Struct:
-        """Another struct of the same members, some of them changed; arrays are shared."""
-        return Struct(**{name: getattr(self, name) for name in self.type_.lookup} | changes)
+        """Another struct of the same type, some members changed; arrays are shared."""
+        made, put = object.__new__(Struct), object.__setattr__
+        put(made, "type_", self.type_)
+        put(made, "words_", self.words_.copy())
+        put(made, "held_", dict(self.held_))
+        for name, value in changes.items():
+            setattr(made, name, value)
+        return made
 
     def refresh(self) -> None:
         """Take over what has been changed in plugins since they were put here."""
@@ -140,8 +146,9 @@ class Struct:
         if isinstance(value, (Fields, list)):
             return at
         if isinstance(value, Plugin):
-            for name, _ in plugin_type(value).fields:
-                at = self._write(at, getattr(value, name))
+            for parameter in value.params().values():
+                if parameter is not None:
+                    at = self._write(at, parameter)
         elif isinstance(value, tuple):
             for element in value:
                 at = self._write(at, element)

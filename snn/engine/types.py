@@ -9,11 +9,12 @@ kept in separate contiguous arrays, with the decay of its traces applied on read
 from __future__ import annotations
 
 import math
-import types as pytypes
+from collections.abc import Iterable
+from types import CellType, FunctionType, MethodType, ModuleType
 from typing import Any
 
 import numpy as np
-from numba import types
+from numba import jit, types
 from numba.core import cgutils
 from numba.core.typing.templates import AttributeTemplate
 from numba.extending import (
@@ -32,7 +33,7 @@ from numba.np.arrayobj import populate_array
 
 from ..plugin import Plugin
 from . import maths as _maths  # noqa: F401  (what models may call is known from here on)
-from .digest import methods, plugin_digest, reached
+from .digest import digest, is_function, is_module, methods, plain, plugin_digest, reached
 from .jit import COMPILED, OPTIONS, inlined, specialise
 
 # ---------------------------------------------------------------------------------------------- plugin instances
@@ -67,35 +68,60 @@ FIELD = {
 _OWN = {"a": types.float64, "t": types.Array(types.float64, 1, "A")}
 
 
-def _compiled(function: pytypes.FunctionType, done: dict[int, Any]) -> Any:
-    """njit of a function whose plain Python helpers, reached through globals or closures, are compiled as well."""
-    if id(function) in done:
-        return done[id(function)]
-    names = {
-        name: _compiled(value, done)
-        for name, value in reached(function).items()
-        if isinstance(value, pytypes.FunctionType) and "." not in name and not hasattr(value, "specialised")
-    }
-    code, closure = function.__code__, function.__closure__
-    if closure:
-        closure = tuple(
-            pytypes.CellType(names.get(n, c.cell_contents)) for n, c in zip(code.co_freevars, closure, strict=True)
-        )
-    twin = pytypes.FunctionType(
-        code, {**function.__globals__, **names}, function.__name__, function.__defaults__, closure
-    )
-    done[id(function)] = inlined(twin)
-    return done[id(function)]
+# Compiled copies of functions, by the function and the digest of what it meant when the copy was made.
+_COPIES: dict[tuple[Any, str], Any] = {}
+
+
+def _compiled(function: Any) -> Any:
+    """A compiled copy of a function and of those that it reaches, for what all of them mean now.
+
+    Numba reads globals when it compiles, which may be later, and not again when they change. What its author has
+    compiled keeps its options.
+    """
+    original, key = plain(function), (function, digest(function))
+    if key in _COPIES:
+        return _COPIES[key]
+    scope, code = dict(original.__globals__), original.__code__
+    cells = {n: CellType(c.cell_contents) for n, c in zip(code.co_freevars, original.__closure__ or (), strict=True)}
+    copy = FunctionType(code, scope, original.__name__, original.__defaults__, tuple(cells.values()))
+    copy.__kwdefaults__ = original.__kwdefaults__
+    _COPIES[key] = inlined(copy) if function is original else jit(**function.targetoptions)(copy)
+    modules: dict[str, ModuleType] = {}
+    for name, value in sorted(reached(function).items()):
+        if is_module(value):
+            made: Any = ModuleType(value.__name__)
+            vars(made).update(vars(value))
+            modules[name] = made
+        elif is_function(value) and not hasattr(value, "specialised"):
+            made = _compiled(value)
+        else:
+            continue
+        module, _, last = name.rpartition(".")
+        if module:
+            setattr(modules[module], last, made)
+        elif name in cells:
+            cells[name].cell_contents = made
+        else:
+            scope[name] = made
+    return _COPIES[key]
+
+
+def forget(classes: Iterable[type[Plugin]]) -> None:
+    """Find out anew what plugin classes mean when they are next used: globals that their methods read may have changed.
+
+    Simulators that have been made before go on with what the classes meant then.
+    """
+    for cls in set(classes):
+        cls._digest = None  # type: ignore[attr-defined]
 
 
 def known(cls: type[Plugin]) -> tuple[str, str]:
     """Name and digest of a plugin class, whose methods kernels can call from here on."""
-    if "_digest" not in cls.__dict__:
+    if cls.__dict__.get("_digest") is None:
         cls._digest = plugin_digest(cls)  # type: ignore[attr-defined]
     name, code = f"{cls.__module__}.{cls.__qualname__}", cls._digest  # type: ignore[attr-defined]
     if (name, code) not in _METHODS:
-        done: dict[int, Any] = {}
-        _METHODS[name, code] = {m: _compiled(f, done) for m, f in methods(cls).items()}
+        _METHODS[name, code] = {m: _compiled(f) for m, f in methods(cls).items()}
         for method in _METHODS[name, code]:
             _register_method(method)
     return name, code
@@ -216,7 +242,7 @@ class PluginAt:
             series = self._plugin.params_declared[name].series
             return value if series and value.ndim == 1 else value[:, self._j] if series else float(value[self._j])
         function = getattr(value, "__func__", None)
-        return value if function is None else pytypes.MethodType(function, self)
+        return value if function is None else MethodType(function, self)
 
 
 def seen_by(plugin: Any, j: int) -> Any:

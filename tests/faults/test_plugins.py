@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from snn import Network, ParameterError, PluginError, Rule, Simulator, all_to_al
 from snn.engine.jit import COMPILED
 
 table = np.ones(3)
+this_module = sys.modules[__name__]
 
 
 class Misspelt(Rule):
@@ -58,6 +60,11 @@ class Asserts(Rule):
         syn.w = checked(syn.w)
 
 
+class AssertsElsewhere(Rule):
+    def on_pre(self, syn, pre, post, t):
+        syn.w = this_module.checked(syn.w)
+
+
 class RaisingCell(LIF):
     def fire(self, cell):
         if cell.v > 100.0:
@@ -82,6 +89,25 @@ class WritesUndeclaredInABranch(Rule):
 class MisspeltHook(Rule):
     def onpre(self, syn, pre, post, t):
         syn.w *= 0.5
+
+
+class ReadsAClassConstant(Rule):
+    K = 3.0
+
+    def on_pre(self, syn, pre, post, t):
+        syn.w += self.K
+
+
+class ReadsAPropertyElsewhere(LIF):
+    @property
+    def twice(self):
+        return 2.0 * self.v_thresh
+
+    def fire(self, cell):
+        self.reset(cell)
+
+    def reset(self, cell):
+        cell.v = 0.0 * self.twice
 
 
 x = y = w = v = np.linspace(0.0, 1.0, 5)
@@ -176,11 +202,12 @@ def test_methods_that_raise_are_refused_where_they_would_be_compiled():
         if COMPILED:
             with pytest.raises(PluginError, match=r"RaisingCell\.fire \(.*test_plugins\.py:\d+\) raises an error"):
                 Simulator(net)
-    if COMPILED:
-        with pytest.raises(PluginError, match=rf"Asserts\.on_pre \(.*test_plugins\.py:{line}\) raises an error"):
-            Simulator(network(Asserts()))
-    else:
-        Simulator(network(Asserts()))
+    for rule in (Asserts(), AssertsElsewhere()):
+        if COMPILED:
+            with pytest.raises(PluginError, match=rf"Asserts\w*\.on_pre \(.*test_plugins\.py:{line}\) raises an error"):
+                Simulator(network(rule))
+        else:
+            Simulator(network(rule))
 
 
 @pytest.mark.parametrize(
@@ -202,3 +229,46 @@ def test_fields_may_be_called_like_arrays_of_the_script():
 def test_a_rule_that_the_engine_would_never_call_is_refused():
     with pytest.raises(PluginError, match=r"MisspeltHook has no method that the engine calls; it has onpre.*on_pre"):
         Simulator(network(MisspeltHook()))
+
+
+def test_constants_of_the_class_are_refused_with_what_to_do_instead():
+    with pytest.raises(PluginError, match=r"Constant\.on_pre \(.*\.py:\d+\) uses self\.K, .*K: float = param"):
+        Simulator(network(ReadsAClassConstant()))
+    for tau_m in (20 * ms, np.array([10.0, 20.0]) * ms):
+        net = Network(1)
+        net.population("cells", ReadsAPropertyElsewhere(tau_m=tau_m), 2)
+        with pytest.raises(PluginError, match=r"Elsewhere\.fire \(.*test_plugins\.py:\d+\) uses self\.twice"):
+            Simulator(net)
+
+
+def test_a_value_in_a_subclass_is_the_new_default_of_a_parameter():
+    class Strong(PairSTDP):
+        a_plus = 0.3
+
+    class Stronger(Strong):
+        a_plus = 1
+
+    assert (PairSTDP().a_plus, Strong().a_plus, Stronger().a_plus, Strong(a_plus=0.5).a_plus) == (0.005, 0.3, 1.0, 0.5)
+    assert repr(Strong()) == "Strong()" and repr(Strong(a_plus=0.5)) == "Strong(a_plus=0.5)"
+
+
+@pytest.mark.parametrize(("value", "words"), [(-1.0, "at least 0"), ("much", "give a number"), (math.nan, "finite")])
+def test_a_new_default_is_checked_as_any_value(value, words):
+    with pytest.raises(ParameterError, match=rf"Wrong\.a_plus is .*{words}"):
+        type("Wrong", (PairSTDP,), {"a_plus": value})
+
+
+def test_subclasses_do_not_share_the_array_that_is_their_default():
+    class Driven(LIF):
+        drive = np.array([1.0, 2.0])
+
+    one, other = Driven(), Driven()
+    one.drive[:] = 5.0
+    np.testing.assert_array_equal(other.drive, [1.0, 2.0])
+
+
+def test_a_value_under_the_name_of_a_state_is_refused():
+    with pytest.raises(PluginError, match=r"Wrong\.x is 0\.5, and x is a state.*x = state\('pre'"):
+
+        class Wrong(PairSTDP):
+            x = 0.5

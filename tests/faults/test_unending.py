@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from models import LIF, Poisson, Rate, Readout, Regular, SpikeTimes, StepCurrent
+from models import ALIF, LIF, Poisson, Rate, Readout, Regular, SpikeTimes, StepCurrent
 from rules import Delta, PairSTDP, Symmetric, ThreeFactor
 from snn import (
     Network,
@@ -151,6 +151,22 @@ def test_model_parameters_changed_after_the_simulator_are_named(engine):
         sim.run(0.2)
     b.model.drive = 0.0
     sim.run(0.01, progress=False)
+
+
+@pytest.mark.parametrize("model", [LIF, ALIF])
+def test_parameters_changed_in_place_are_named(model):
+    net = Network(1)
+    source = net.population("source", Poisson(rate=np.full(2, 50.0)), 2)
+    cells = net.population("cells", model(drive=np.full(2, 1.2)), 2)
+    net.connect(source, cells, one_to_one(), weight=0.1)
+    sim = Simulator(net)
+    sim.run(1 * ms)
+    source.model.rate[:] = 70.0
+    result = sim.run(1 * ms)
+    assert result.network["populations"]["source"]["model"]["parameters"]["rate"]["value"] == [70.0, 70.0]
+    cells.model.drive[:] = 5.0
+    with pytest.raises(NetworkError, match=rf"{model.__name__}\.drive of population 'cells' has changed from"):
+        sim.run(1 * ms)
 
 
 def test_sources_drawn_as_numbers_of_arrivals_cannot_change():

@@ -295,13 +295,30 @@ class Counting(Rule):
         pre.n += 1.0
 
 
+def raise_count(pre):
+    pre.n += 1.0
+
+
+class CountingElsewhere(Rule):
+    """The same by a function that a method of its own calls."""
+
+    n = state("pre")
+
+    def on_pre(self, syn, pre, post, t):
+        self.count(pre)
+
+    def count(self, pre):
+        raise_count(pre)
+
+
+@pytest.mark.parametrize("rule", [Counting(), CountingElsewhere()])
 @pytest.mark.parametrize("engine", ["exact", "grid"])
-def test_a_rule_that_changes_its_source_at_each_synapse_runs_on_one_thread(engine):
+def test_a_rule_that_changes_its_source_at_each_synapse_runs_on_one_thread(engine, rule):
     net = Network(1)
     inputs = net.population("inputs", Poisson(rate=60.0), 3)
     cells = net.population("cells", LIF(), 30_000)
-    net.connect(inputs, cells, all_to_all(), weight=0.1, delay=1 * ms, rule=Counting(), name="counted")
-    with pytest.raises(ParameterError, match=r"Counting.on_pre of projection 'counted' may change pre\.n .*pre_spike"):
+    net.connect(inputs, cells, all_to_all(), weight=0.1, delay=1 * ms, rule=rule, name="counted")
+    with pytest.raises(ParameterError, match=r"Counting\w*\.on_pre of .* may change pre\.n .*pre_spike"):
         Simulator(net, engine=engine, threads=2)
     sim = Simulator(net, engine=engine)
     assert sim.threads == 1 and "may change pre.n" in sim.threads_reason
