@@ -241,7 +241,7 @@ def main() -> int:
 
     jobs = [(name, seed, args.epochs) for name in ROWS for seed in range(args.seeds)]
     runs: dict[str, list[dict[str, Any]]] = {name: [] for name in ROWS}
-    with progress(len(jobs), "training", None) as meter, ThreadPoolExecutor(2) as pool:
+    with progress(len(jobs), "training", unit="networks") as meter, ThreadPoolExecutor(2) as pool:
         for k, (job, run) in enumerate(zip(jobs, pool.map(train_spiking, jobs), strict=True)):
             runs[job[0]].append(run)
             meter.update(k + 1)

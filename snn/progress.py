@@ -86,6 +86,11 @@ class _Throttled:
         self.close()
 
 
+def _form(unit: str) -> str:
+    """Seconds are shown to four digits, what is counted in full."""
+    return ".4g" if unit == "s" else ".0f"
+
+
 class BarProgress(_Throttled):
     """A bar on stderr: part done, simulated time, real time, remaining time and events per second.
 
@@ -101,13 +106,14 @@ class BarProgress(_Throttled):
         from tqdm import tqdm
 
         super().__init__(total, description)
+        form = _form(unit)
         self._bar = tqdm(
             total=self.total,
             desc=description,
             file=sys.stderr,
             mininterval=0.0,  # how often is decided in update()
             dynamic_ncols=True,
-            bar_format=f"{{desc}} {{percentage:3.0f}}%|{{bar}}| {{n:.4g}}/{{total:.4g}} {unit} "
+            bar_format=f"{{desc}} {{percentage:3.0f}}%|{{bar}}| {{n:{form}}}/{{total:{form}}} {unit} "
             "[{elapsed}<{remaining}{postfix}]",
         )
 
@@ -135,8 +141,9 @@ class CallbackProgress(_Throttled):
     def show(self, elapsed: float) -> None:
         fraction = self.done / self.total if self.total > 0 else 1.0
         remaining = elapsed * (1 - fraction) / fraction if fraction > 0 else float("nan")
+        done, total = (format(n, _form(self._unit)) for n in (self.done, self.total))
         parts = [
-            f"{self.description} {fraction:.0%}: {self.done:.4g} of {self.total:.4g} {self._unit} in {elapsed:.1f} s",
+            f"{self.description} {fraction:.0%}: {done} of {total} {self._unit} in {elapsed:.1f} s",
             f"{remaining:.1f} s remaining" if fraction > 0 else "",
             self.rate(elapsed),
         ]
