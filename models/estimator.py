@@ -39,7 +39,8 @@ class SpikingClassifier(ClassifierMixin, BaseEstimator):
     ----------
     rule : "three-factor", "frozen" or Rule
         Of the synapses onto hidden layers. "three-factor" is ThreeFactor with `eta`, `width`, `rate_cost` and
-        `rate_target`; a rule object brings its own; "frozen" leaves the weights as drawn.
+        `rate_target`; a rule object brings its own, and learns at a constant rate without an `eta`; "frozen" leaves
+        the weights as drawn.
     credit : str or Credit
         Pathway to the hidden layers by its name in ``rules.PATHWAYS``, with its default parameters, or an object.
     hidden : tuple of int, or int

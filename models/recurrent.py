@@ -53,7 +53,7 @@ class RecurrentNetwork(Classifier):
     jump : float
         Rise of an adaptive neuron's threshold with each spike, in thresholds.
     encoder : Source, optional
-        What samples are encoded by; by default Playback(), samples that are spikes.
+        What samples are encoded by; by default Playback(), samples that are spikes. The network has a copy.
     steps : int, optional
         Run on the grid engine, with so many time steps in a presentation, of which `every`, `t_ref` and `delay` are
         then whole numbers; by default in continuous time.
@@ -92,7 +92,7 @@ class RecurrentNetwork(Classifier):
         if leaky + adaptive < 1:
             raise ParameterError("RecurrentNetwork: leaky and adaptive are 0; give at least one recurrent neuron.")
         net = Network(seed)
-        self.inputs = net.population("input", Playback() if encoder is None else encoder, n_in)
+        self.inputs = self._input(net, Playback() if encoder is None else encoder, n_in)
         self.readout = net.population("readout", Readout(tau_m=tau_out), n_out)
         self.hidden, learns = [], []
         if leaky:
@@ -119,7 +119,7 @@ class RecurrentNetwork(Classifier):
                 net.credit(self.credit, error=self.readout, to=layer)
         for layer in self.hidden:
             join(layer, self.readout, 0.0, w_out, readout_rule, 0.0, n)
-        self.network, self.duration, self.seed, self.jitter = net, duration, seed, 0.0
+        self.network, self.duration, self.seed = net, duration, seed
         self.every, self.teach_from = every, teach_from
         self.sim = Simulator(net, record=[], **clock(duration, steps, every=every, t_ref=t_ref, delay=delay))
 

@@ -17,7 +17,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from models.estimator import SpikingClassifier
-from rules import DFA, ThreeFactor
+from rules import DFA, PairSTDP, ThreeFactor
 from snn import ExportError, ParameterError
 
 
@@ -55,6 +55,14 @@ def test_a_search_goes_through_pathways_and_rates(iris):
     found = GridSearchCV(SpikingClassifier(hidden=(8,), epochs=5, random_state=1), grid, cv=2, error_score="raise")
     found.fit(*iris)
     assert len(found.cv_results_["params"]) == 2 and found.best_estimator_.score(*iris) > 0.5
+
+
+def test_a_rule_without_a_learning_rate_learns_as_it_is(iris):
+    rule = PairSTDP(a_plus=0.01, w_min=-5.0, w_max=5.0)
+    net = SpikingClassifier(rule, hidden=(4,), epochs=1, random_state=0).fit(*iris)
+    drawn = SpikingClassifier("frozen", hidden=(4,), epochs=1, random_state=0).fit(*iris)
+    assert not np.array_equal(net.weights_[0], drawn.weights_[0])
+    assert net._net.sim.built.projections["input->hidden"].rule.params() == rule.params()
 
 
 def test_images_are_learned_without_mirror_by_one_range():
