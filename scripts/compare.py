@@ -270,7 +270,7 @@ def faults(net: Any, task: Task, judged: Any) -> list[str]:
 
 
 def row(task: Task, rule: str, settings: dict[str, Any], runs: list[dict[str, Any]]) -> dict[str, Any]:
-    """One line of the table: means over seeds; nan where every run failed."""
+    """One line of the table: means over the runs that ended; accuracy is nan where one did not, and faults say why."""
     names = {
         CONTROL: ("frozen", "none"),
         BASELINE: ("BPTT", "backprop"),
@@ -402,10 +402,9 @@ def jobs_of(args: argparse.Namespace, plain: str, book: dict[str, Any]) -> list[
     return jobs
 
 
-def compare(args: argparse.Namespace, name: str) -> Iterator[dict[str, Any]]:
-    """Every row of one task, as it ends."""
+def prepared(args: argparse.Namespace, name: str) -> tuple[list[Task], list[tuple[str, dict[str, Any]]]]:
+    """The task as each seed sees it, and the rule and settings of each of its rows."""
     task = load(name, data=args.data, download=args.download)
-    # The task as each seed sees it.
     if args.folds is not None:
         seen = [task.fold(seed % args.folds, args.folds) for seed in range(args.seeds)]
     elif args.validation > 0:
@@ -414,9 +413,15 @@ def compare(args: argparse.Namespace, name: str) -> Iterator[dict[str, Any]]:
         raise ParameterError("--tune judges by validation samples; give --validation above 0, or --folds.")
     else:
         seen = [task] * args.seeds
+    return seen, jobs_of(args, name.partition(":")[0], tomllib.loads(args.settings.read_text()))
+
+
+def compare(
+    args: argparse.Namespace, seen: list[Task], jobs: list[tuple[str, dict[str, Any]]]
+) -> Iterator[dict[str, Any]]:
+    """Every row of one task, as it ends."""
     task = seen[0]
     print(task)
-    jobs = jobs_of(args, name.partition(":")[0], tomllib.loads(args.settings.read_text()))
     total = sum(found["epochs"] for _, found in jobs) * args.seeds
     lock, finished = threading.Lock(), [0]
     print("compiling kernels once ...", end=" ", flush=True)
@@ -480,12 +485,16 @@ def main(argv: list[str] | None = None) -> int:
     began = time.perf_counter()
     rows: list[dict[str, Any]] = []
     try:
-        for r in (r for name in args.task for r in compare(args, name)):
+        # What is misspelt or missing is said before anything is trained.
+        tasks = [prepared(args, name) for name in args.task]
+        for r in (r for task in tasks for r in compare(args, *task)):
             rows.append(r)
             add_gains(rows)
             if args.json:
                 args.json.write_text(json.dumps(_without_nan(rows), indent=1, allow_nan=False))
     except SnnError as error:
+        if rows:
+            print(table(rows))
         print(f"compare: {error}", file=sys.stderr)
         return 1
     print(table(rows))

@@ -190,7 +190,8 @@ def test_rows_are_written_as_they_end(compare, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(compare, "train", broken)
     name = "randman:classes=2,inputs=6,per_class=30"
     assert compare.main(f"--task {name} --rules dfa --hidden 5 --epochs 1 --seeds 1 --json {path}".split()) == 1
-    assert "no baseline today" in capsys.readouterr().err
+    said = capsys.readouterr()
+    assert "no baseline today" in said.err and "three-factor  dfa" in said.out
     assert [(r["credit"], r["gain"]) for r in json.loads(path.read_text())] == [("none", None), ("dfa", None)]
 
 
@@ -238,6 +239,9 @@ def test_unknown_rules_and_missing_data_are_told(compare, tmp_path, capsys):
     assert "there is no 'magic'; there are: all, frozen, symmetric" in capsys.readouterr().err
     assert compare.main(["--task", "mnist", "--data", str(tmp_path)]) == 1
     assert "train-images" in capsys.readouterr().err
+    assert compare.main(["--task", "randman:classes=2,inputs=6,per_class=30", "mnist", "--data", str(tmp_path)]) == 1
+    said = capsys.readouterr()
+    assert "train-images" in said.err and "compiling" not in said.out
 
 
 def test_settings_and_folders_that_are_not_there_are_named(compare, tmp_path, capsys):
