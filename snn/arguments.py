@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -12,11 +11,12 @@ from .errors import NetworkError, ParameterError
 from .events import Events
 from .network import Network, Population
 from .plugin import GivenSpikes, Rule, Source, check_unit
+from .values import is_real
 
 
 def duration_of(where: str, value: Any, plausible: float | None = None) -> float:
     """A finite time of at least 0 s."""
-    if isinstance(value, (bool, np.bool_)) or not isinstance(value, Real):
+    if not is_real(value):
         raise ParameterError(f"{where} is {value!r}; give one number, a time in seconds such as 100 * ms.")
     seconds = float(value)
     if not (math.isfinite(seconds) and seconds >= 0):
