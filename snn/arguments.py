@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -12,6 +12,9 @@ from .events import Events
 from .network import Network, Population
 from .plugin import GivenSpikes, Rule, Source, check_unit
 from .values import is_real
+
+if TYPE_CHECKING:
+    from .schedule import Schedule
 
 
 def duration_of(where: str, value: Any, plausible: float | None = None) -> float:
@@ -95,13 +98,14 @@ def labels_of(given: Any, n: int, readout: Population) -> np.ndarray:
     return y
 
 
-def targets_of(given: Any, n: int, readout: Population, plan: Any) -> np.ndarray:
+def targets_of(given: Any, n: int, readout: Population, plan: Schedule) -> np.ndarray:
     """What the outputs of `n` samples should be at each error, (n, steps * n_readout); (0, .) where nothing is said.
 
     Parameters
     ----------
     given : array_like or Events or None
-    plan : snn.teach.Schedule
+        A spike at k every, also by rounding a little before, is in what follows that error, as the readout's are.
+    plan : Schedule
     """
     size = len(readout)
     if given is None:
@@ -117,7 +121,7 @@ def targets_of(given: Any, n: int, readout: Population, plan: Any) -> np.ndarray
                 f"readout {readout.name!r} has."
             )
         at = np.repeat(np.arange(n), np.diff(given.ptr))
-        bins = np.floor(given.times / plan.every).astype(np.int64)
+        bins = np.floor(given.times / plan.every + 1e-9).astype(np.int64)
         counts = np.zeros((n, plan.steps, size))
         inside = bins < plan.steps
         np.add.at(counts, (at[inside], bins[inside], given.ids[inside]), 1.0)
