@@ -55,6 +55,7 @@ class SpikingClassifier(ClassifierMixin, BaseEstimator):
         Each feature by its own range; all by one range (images); none: samples lie in 0 to 1 already. What lies outside
         the range is clipped.
     mirror : bool
+        Whether inputs are shown as 1 - x as well.
     w_in, w_hidden, w_out, tau_m, t_last, duration, period, low, jitter, steps
         See :class:`models.classifier.LatencyClassifier`.
     random_state : int, RandomState or None

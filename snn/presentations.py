@@ -48,7 +48,7 @@ class Presentations:
     outputs : (n, n_readout) float64
         What the readout says, as `code` has it, at the end of each presentation; the mean over all errors with `every`.
     potentials : (n, n_readout) float64
-        The potentials in any case.
+        The potentials in any case; -1e30, below every threshold, where a neuron is refractory at the end.
     labels : (n,) int64 or None, in the order shown
     loss : (n,) float64
         Cross-entropy of softmax(y), the mean over errors; with targets, the sum of (y - target)^2 / 2 over outputs and
@@ -64,6 +64,8 @@ class Presentations:
     spike_times : dict of str to SpikeData, or None
         Spikes of each population, with `record`. Times (s) go on from one presentation to the next: number k that the
         simulator shows, from 0 on, begins at k times the duration.
+    neuron_spikes : dict of str to (size,) array, or None
+        Spikes of each neuron over all presentations, where networks count them without `record` (BPTT).
     """
 
     outputs: np.ndarray
@@ -76,6 +78,7 @@ class Presentations:
     seconds: float
     over_time: np.ndarray | None = None
     spike_times: dict[str, SpikeData] | None = None
+    neuron_spikes: dict[str, np.ndarray] | None = None
 
     @property
     def weight_updates(self) -> int:

@@ -46,6 +46,8 @@ class Simulator:
     to : path, optional
         HDF5 file that recordings go to while the simulation runs, a few megabytes or seconds after they were taken. A
         run that is killed leaves them in ``<path>.partial``.
+    overwrite : bool
+        Whether a file that is there already may be replaced.
     ties : {"pre_first", "post_first"}
         Which comes first for plasticity when a spike arrives at the instant at which its target fires.
     window : float, s, optional
@@ -487,6 +489,8 @@ class Simulator:
             Used for evaluation; the numbers are the same for any number.
         record : bool
             Keep the spikes, as `spike_times` of the result.
+        progress : bool or callable, optional
+            As in :meth:`run`; by default nothing.
 
         Returns
         -------
@@ -498,6 +502,8 @@ class Simulator:
             Before anything is shown.
         SimulationError
             When rates explode; on the grid also as in :meth:`run`.
+        KeyboardInterrupt
+            On Ctrl+C, between two samples. What has been learned until then stays, and `t` is as before.
 
         References
         ----------

@@ -58,7 +58,7 @@ def randman(
         Samples of each class, 5 or more.
     seed : int
     precision : float, below 1
-        Frequencies go up to the first whose amplitude is no larger than this, of 1 for the lowest, and at most to 1000.
+        Terms go on until their amplitude has fallen to this share of the first one's; at most 1000.
 
     References
     ----------
