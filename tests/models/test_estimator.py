@@ -93,6 +93,21 @@ def test_saved_and_pickled_classifiers_give_the_same_outputs(iris, tmp_path, nam
     assert clone(net).get_params()["hidden"] == [6, 5] and clone(net).steps == steps
 
 
+def test_parameters_that_are_set_after_training_are_for_the_next_training(iris, tmp_path):
+    x, y = iris
+    credit = DFA(scale=0.1)
+    net = SpikingClassifier(credit=credit, hidden=[6], epochs=2, random_state=0).fit(x, y)
+    outputs = net.decision_function(x).tobytes()
+    net.set_params(hidden=(5,), tau_m=5e-3, mirror=False, scaling=None, rule="frozen")
+    credit.scale = 3.0
+    net.save(tmp_path / "net.h5")
+    for again in (net, pickle.loads(pickle.dumps(net)), SpikingClassifier.load(tmp_path / "net.h5")):
+        assert again.decision_function(x).tobytes() == outputs
+    assert SpikingClassifier.load(tmp_path / "net.h5").hidden == (6,)
+    other = net.set_params(scaling="feature").fit(x, y)
+    assert [w.size for w in other.weights_] == [4 * 5, 5 * 3]
+
+
 def test_saved_classifiers_know_the_names_of_their_columns(iris, tmp_path):
     pandas = pytest.importorskip("pandas", reason="needs pandas for data with named columns")
     x, y = pandas.DataFrame(iris[0], columns=list("abcd")), iris[1]
