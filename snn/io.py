@@ -77,11 +77,20 @@ def load(path: PathLike) -> Result:
     -------
     Result
         With arrays equal bit for bit to those that were written.
+
+    Raises
+    ------
+    ExportError
+        If the file cannot be read, or holds something else: spikes of other programs, a checkpoint.
     """
     with opened(path) as file:
         if "snn" not in file:
             raise ExportError(f"{path} holds no /snn group. Read the spikes of other programs with load_spikes(path).")
         own = file["snn"]
+        if "checkpoint" in own:
+            raise ExportError(f"{path} is a checkpoint, no result; Simulator.restore(path) goes on from it.")
+        if "format" not in own.attrs:
+            raise ExportError(f"{path} holds no result of a run, but: {', '.join(own) or 'nothing'}.")
         if own.attrs["format"] > FORMAT:
             raise ExportError(f"{path} has format {own.attrs['format']}; this version reads up to {FORMAT}. Update it.")
         return _contents(file, None)
