@@ -252,3 +252,27 @@ def test_settings_and_folders_that_are_not_there_are_named(compare, tmp_path, ca
     with pytest.raises(SystemExit):
         compare.main([*given, "--json", str(tmp_path / "nowhere" / "rows.json")])
     assert "there is no folder" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ("--validation -1", "fraction is -1.0; give a number between 0 and 1"),
+        ("--validation nan", "fraction is nan"),
+        ("--folds 1", "--folds is 1; give 2 or more"),
+        ("--rules eprop", "settings of 'eprop': RecurrentNetwork.__init__() missing 1 required keyword-only"),
+        ("--settings nowhere.toml", "--settings: nowhere.toml cannot be read as TOML"),
+        ("--settings README.md", "--settings: README.md cannot be read as TOML"),
+        ("--plot curves.xyz", "--plot is curves.xyz; give a name that ends in one of: .png, .pdf"),
+        ("--set net.steps=2.5", "steps is 2.5; give a whole number of time steps"),
+    ],
+)
+def test_what_cannot_be_compared_is_said_before_anything_is_trained(compare, capsys, monkeypatch, given, message):
+    monkeypatch.chdir(ROOT)
+    monkeypatch.setattr(compare, "ThreadPoolExecutor", None)
+    always = "--task randman:classes=2,inputs=6,per_class=30 --rules dfa --hidden 5 --epochs 1 --seeds 1"
+    try:
+        assert compare.main(f"{always} {given}".split()) == 1
+    except SystemExit as ended:
+        assert ended.code == 2
+    assert message in capsys.readouterr().err
