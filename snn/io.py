@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import fields
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -125,7 +127,7 @@ def _contents(file: h5py.File, rows: Rows) -> Result:
 
 
 class FileResult(Result):
-    """A result whose recordings stay in the file that they were written to until somebody looks at them.
+    """A result whose recordings stay in the file that they were written to until somebody looks at or copies them.
 
     Parameters
     ----------
@@ -148,6 +150,10 @@ class FileResult(Result):
             found = _contents(file, self._rows)
         self.spikes, self.states, self.weights = found.spikes, found.states, found.weights
         return getattr(self, name)
+
+    def __reduce__(self) -> Any:
+        # The file stays here: a copy has its recordings with it.
+        return partial(Result, **{known.name: getattr(self, known.name) for known in fields(Result)}), ()
 
     def __repr__(self) -> str:
         return f"Result({self.duration:g} s, recordings in {self._writer.path})"
