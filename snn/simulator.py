@@ -44,8 +44,9 @@ class Simulator:
     record : sequence of Spikes, State, Weights
         What to keep; the default is every population's spikes.
     to : path, optional
-        HDF5 file that recordings go to while the simulation runs, a few megabytes or seconds after they were taken. A
-        run that is killed leaves them in ``<path>.partial``.
+        HDF5 file that recordings go to while the simulation runs, a few megabytes or seconds after they were taken. It
+        is ``<path>.partial`` until `close`, or the end of ``with Simulator(...) as sim:``; so a run that is killed
+        leaves it, too.
     overwrite : bool
         Whether a file that is there already may be replaced.
     ties : {"pre_first", "post_first"}
