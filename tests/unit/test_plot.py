@@ -135,6 +135,16 @@ def test_weight_images_of_both_signs_are_coloured_about_zero():
     assert image.get_clim() == (-3.0, 3.0)
 
 
+@pytest.mark.parametrize(
+    ("w", "columns", "message"), [([[1.0], [2.0]], 0, "columns is 0"), ([[np.nan], [np.nan]], None, "nan only")]
+)
+def test_weight_images_that_cannot_be_drawn_are_refused(w, columns, message):
+    from snn.plot import weights_as_images
+
+    with pytest.raises(ParameterError, match=message):
+        weights_as_images(w, (1, 2), columns=columns)
+
+
 def test_progress_is_silent_when_stderr_is_not_a_terminal(monkeypatch):
     monkeypatch.setattr(sys, "stderr", io.StringIO())
     with progress(1.0, "simulate") as meter:
