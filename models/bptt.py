@@ -407,7 +407,7 @@ class BPTT:
         counts = np.array([seen[0], *(layer.sum() for layer in by_layer), seen[1]]).astype(np.int64)
         ledger = self._ledger(index.size, counts, learn)
         events = sum(int(n) * size for n, size in zip(counts[:-1], self.sizes[1:], strict=True))
-        result = Presentations(
+        return Presentations(
             outputs=out,
             potentials=out,
             labels=y[index] if y.size else None,
@@ -416,9 +416,8 @@ class BPTT:
             synaptic_events=events,
             ledger=ledger,
             seconds=time.perf_counter() - began,
+            neuron_spikes=dict(zip(self.names[1:-1], by_layer, strict=True)),
         )
-        result.neuron_spikes = dict(zip(self.names[1:-1], by_layer, strict=True))  # type: ignore[attr-defined]
-        return result
 
     def gradients(self, x: np.ndarray, label: int, smooth: bool = False) -> list[np.ndarray]:
         """Gradient of one sample's loss by the weights of each layer, read off one step of the training kernel.

@@ -79,7 +79,9 @@ class Classifier:
     labels : Population or None
         Neurons that fire for the label while learning.
     credit : Credit or None
-    duration, jitter : float, s
+    duration : float, s
+    t_first, jitter : float, s
+        Of the latency code while training.
     seed : int
     """
 
@@ -90,8 +92,16 @@ class Classifier:
     labels: Population | None = None
     credit: Credit | None = None
     duration: float
-    jitter: float
+    t_first: float = 0.0
+    jitter: float = 0.0
     seed: int
+
+    def _input(self, net: Network, encoder: Source, size: int) -> Population:
+        """The population that samples go to, with an encoder of its own."""
+        own = encoder.replace()
+        if isinstance(own, Latency):
+            self.t_first, self.jitter = own.t_first, own.jitter
+        return net.population("input", own, size)
 
     def fit(
         self,
@@ -106,18 +116,21 @@ class Classifier:
         With `vary`, every pass shows vary(samples, rng) instead of the samples.
         """
         rng = np.random.Generator(np.random.Philox(self.seed))
-        start = {p.name: p.rule.params()["eta"] for p in self.network.projections.values() if p.rule is not None}
+        rules = {p.name: p.rule.params() for p in self.network.projections.values() if p.rule is not None}
+        start = {name: params["eta"] for name, params in rules.items() if "eta" in params}
         feedback_eta = getattr(self.credit, "eta", None)
         done = []
-        for shown, order, left in passes(samples, len(labels), epochs, rng, vary, meter):
-            for name, eta in start.items():
-                self.sim.set_rule(name, eta=eta * left)
+        try:
+            for shown, order, left in passes(samples, len(labels), epochs, rng, vary, meter):
+                for name, eta in start.items():
+                    self.sim.set_rule(name, eta=eta * left)
+                if feedback_eta is not None:
+                    self.credit.eta = feedback_eta * left  # type: ignore[union-attr]
+                done.append(self.show(shown, labels, learn=True, order=order))
+        finally:
+            # What is declared is where the next training begins, also after one that was stopped.
             if feedback_eta is not None:
-                self.credit.eta = feedback_eta * left  # type: ignore[union-attr]
-            done.append(self.show(shown, labels, learn=True, order=order))
-        if feedback_eta is not None:
-            # What is declared is where the next training begins.
-            self.credit.eta = feedback_eta  # type: ignore[union-attr]
+                self.credit.eta = feedback_eta  # type: ignore[union-attr]
         return done
 
     def show(self, samples: Any, labels: Any = None, **how: Any) -> Presentations:
@@ -125,7 +138,9 @@ class Classifier:
         learn = how.get("learn", False)
         encoder = self.inputs.model
         if isinstance(encoder, Latency):
-            encoder.jitter, encoder.t_first = (self.jitter, 0.0) if learn else (0.0, self.jitter / 2)
+            encoder.jitter, encoder.t_first = (
+                (self.jitter, self.t_first) if learn else (0.0, self.t_first + self.jitter / 2)
+            )
         return self.sim.present(
             samples,
             labels,
@@ -171,7 +186,8 @@ class LatencyClassifier(Classifier):
     jitter : float, s
         Largest random delay of an input's spikes while training; evaluation has none.
     encoder : Source, optional
-        In place of the latency code: Playback() for samples that are spikes, Rate(...).
+        In place of the latency code above: Playback() for samples that are spikes, Rate(...), a Latency(...) with times
+        and a jitter of its own. The network has a copy.
     steps : int, optional
         Run on the grid engine, with so many time steps in a presentation; by default in continuous time.
     """
@@ -197,8 +213,8 @@ class LatencyClassifier(Classifier):
         steps: int | None = None,
     ) -> None:
         net = Network(seed)
-        encoder = Latency(t_last=t_last, low=low, period=period) if encoder is None else encoder
-        self.inputs = net.population("input", encoder, sizes[0])
+        latency = Latency(t_last=t_last, low=low, jitter=jitter, period=period)
+        self.inputs = self._input(net, latency if encoder is None else encoder, sizes[0])
         self.hidden = hidden_layers(net, LIF(tau_m=tau_m, soft_reset=True), sizes[1:-1])
         self.readout = net.population("readout", Readout(), sizes[-1])
         self.projections: list[Projection] = []
@@ -214,7 +230,7 @@ class LatencyClassifier(Classifier):
             above = [*self.hidden[1:], self.readout]
             for k, layer in enumerate(self.hidden):
                 net.credit(self.credit, error=above[k] if self.credit.layerwise else self.readout, to=layer)
-        self.network, self.duration, self.seed, self.jitter = net, duration, seed, jitter
+        self.network, self.duration, self.seed = net, duration, seed
         self.sim = Simulator(net, record=[], **clock(duration, steps))
 
     def _join(

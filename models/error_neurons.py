@@ -72,7 +72,7 @@ class ErrorNeuronClassifier(Classifier):
         steps: int | None = None,
     ) -> None:
         net = Network(seed)
-        self.inputs = net.population("input", Latency(t_last=t_last, low=low, period=period), sizes[0])
+        self.inputs = self._input(net, Latency(t_last=t_last, low=low, jitter=jitter, period=period), sizes[0])
         cell = self._cell(tau_m)
         self.hidden = hidden_layers(net, cell, sizes[1:-1])
         n_out = sizes[-1]
@@ -102,7 +102,7 @@ class ErrorNeuronClassifier(Classifier):
             for errors, sign in ((under, -1.0), (over, 1.0)):
                 way = one_to_one() if layer is self.readout else all_to_all()
                 self._tell(net, errors, learns, way, sign if layer is self.readout else sign * b)
-        self.network, self.duration, self.seed, self.jitter = net, duration, seed, jitter
+        self.network, self.duration, self.seed = net, duration, seed
         self.sim = Simulator(net, record=[], **clock(duration, steps))
 
     def _cell(self, tau_m: float) -> Model:

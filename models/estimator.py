@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 import importlib
 import json
 import math
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -39,7 +41,8 @@ class SpikingClassifier(ClassifierMixin, BaseEstimator):
     ----------
     rule : "three-factor", "frozen" or Rule
         Of the synapses onto hidden layers. "three-factor" is ThreeFactor with `eta`, `width`, `rate_cost` and
-        `rate_target`; a rule object brings its own; "frozen" leaves the weights as drawn.
+        `rate_target`; a rule object brings its own, and learns at a constant rate without an `eta`; "frozen" leaves
+        the weights as drawn.
     credit : str or Credit
         Pathway to the hidden layers by its name in ``rules.PATHWAYS``, with its default parameters, or an object.
     hidden : tuple of int, or int
@@ -54,6 +57,7 @@ class SpikingClassifier(ClassifierMixin, BaseEstimator):
         Each feature by its own range; all by one range (images); none: samples lie in 0 to 1 already. What lies outside
         the range is clipped.
     mirror : bool
+        Whether inputs are shown as 1 - x as well.
     w_in, w_hidden, w_out, tau_m, t_last, duration, period, low, jitter, steps
         See :class:`models.classifier.LatencyClassifier`.
     random_state : int, RandomState or None
@@ -131,11 +135,16 @@ class SpikingClassifier(ClassifierMixin, BaseEstimator):
         is_seed = isinstance(given, (int, np.integer)) and not isinstance(given, bool)
         self.seed_ = int(given) if is_seed else int(check_random_state(given).randint(2**31 - 1))
         self._find_range(X)
+        self._keep_params()
         net = self._network()
         self.passes_ = net.fit(self._encoded(X), labels, int(self.epochs))
         self.weights_ = [net.sim.weights(p) for p in net.projections]
         self._net = net
         return self
+
+    def _keep_params(self) -> None:
+        """Note the parameters that the weights belong to, whatever set_params says later."""
+        self._fitted = SimpleNamespace(**copy.deepcopy(self.get_params(deep=False)))
 
     def _find_range(self, X: np.ndarray) -> None:
         if self.scaling == "feature":
@@ -157,58 +166,60 @@ class SpikingClassifier(ClassifierMixin, BaseEstimator):
     def _encoded(self, X: np.ndarray) -> np.ndarray:
         """Samples as values of the inputs, 0 to 1."""
         x = np.clip((X - self.low_) / self.range_, 0.0, 1.0)
-        return np.hstack([x, 1.0 - x, np.ones((len(x), 1))]) if self.mirror else x
+        return np.hstack([x, 1.0 - x, np.ones((len(x), 1))]) if self._fitted.mirror else x
 
     def _rules(self) -> tuple[Rule | None, Rule, Credit | None]:
         """Hidden rule, readout rule and pathway."""
-        if isinstance(self.rule, str) and self.rule == "three-factor":
+        own = self._fitted
+        if isinstance(own.rule, str) and own.rule == "three-factor":
             rule: Rule | None = ThreeFactor(
-                eta=self.eta, width=self.width, rate_cost=self.rate_cost, rate_target=self.rate_target
+                eta=own.eta, width=own.width, rate_cost=own.rate_cost, rate_target=own.rate_target
             )
-        elif isinstance(self.rule, str) and self.rule == "frozen":
+        elif isinstance(own.rule, str) and own.rule == "frozen":
             rule = None
-        elif isinstance(self.rule, Rule):
-            rule = self.rule.replace()
+        elif isinstance(own.rule, Rule):
+            rule = own.rule.replace()
         else:
             raise ParameterError(
-                f"SpikingClassifier.rule is {self.rule!r}; give 'three-factor', 'frozen' or a rule, "
+                f"SpikingClassifier.rule is {own.rule!r}; give 'three-factor', 'frozen' or a rule, "
                 "such as ThreeFactor(width=0.7)."
             )
         credit = None
-        if isinstance(self.credit, Credit):
-            credit = self.credit
-        elif isinstance(self.credit, str) and self.credit in PATHWAYS:
-            credit = PATHWAYS[self.credit]()
+        if isinstance(own.credit, Credit):
+            credit = own.credit
+        elif isinstance(own.credit, str) and own.credit in PATHWAYS:
+            credit = PATHWAYS[own.credit]()
         else:
             raise ParameterError(
-                f"SpikingClassifier.credit is {self.credit!r}; give a pathway or one of: {', '.join(PATHWAYS)}."
+                f"SpikingClassifier.credit is {own.credit!r}; give a pathway or one of: {', '.join(PATHWAYS)}."
             )
-        return rule, Delta(eta=self.eta_readout), None if rule is None or not rule.needs_signal else credit
+        return rule, Delta(eta=own.eta_readout), None if rule is None or not rule.needs_signal else credit
 
     def _network(self) -> LatencyClassifier:
-        """A network of this estimator's parameters, untrained."""
-        hidden = self.hidden if isinstance(self.hidden, (tuple, list, np.ndarray)) else (self.hidden,)
+        """A network of the parameters that are kept, untrained."""
+        own = self._fitted
+        hidden = own.hidden if isinstance(own.hidden, (tuple, list, np.ndarray)) else (own.hidden,)
         for n in hidden:
             if not is_whole(n, 1):
-                raise ParameterError(f"SpikingClassifier.hidden is {self.hidden!r}; give whole numbers, 1 or more.")
+                raise ParameterError(f"SpikingClassifier.hidden is {own.hidden!r}; give whole numbers, 1 or more.")
         rule, readout_rule, credit = self._rules()
-        n_in = 2 * self.n_features_in_ + 1 if self.mirror else self.n_features_in_
+        n_in = 2 * self.n_features_in_ + 1 if own.mirror else self.n_features_in_
         return LatencyClassifier(
             (n_in, *map(int, hidden), self.classes_.size),
             rule,
             readout_rule,
             credit,
             seed=self.seed_,
-            w_in=self.w_in,
-            w_hidden=self.w_hidden,
-            w_out=self.w_out,
-            tau_m=self.tau_m,
-            t_last=self.t_last,
-            duration=self.duration,
-            period=self.period,
-            low=self.low,
-            jitter=self.jitter,
-            steps=self.steps,
+            w_in=own.w_in,
+            w_hidden=own.w_hidden,
+            w_out=own.w_out,
+            tau_m=own.tau_m,
+            t_last=own.t_last,
+            duration=own.duration,
+            period=own.period,
+            low=own.low,
+            jitter=own.jitter,
+            steps=own.steps,
         )
 
     # ------------------------------------------------------------------------------------------------- judging
@@ -246,7 +257,7 @@ class SpikingClassifier(ClassifierMixin, BaseEstimator):
         return {key: value for key, value in super().__getstate__().items() if key not in ("_net", "passes_")}
 
     def save(self, path: Any, overwrite: bool = False) -> None:
-        """Write parameters, classes, scaling and weights to an HDF5 file; :meth:`load` reads it.
+        """Write classes, scaling, weights and the parameters they belong to to an HDF5 file; :meth:`load` reads it.
 
         Raises
         ------
@@ -258,7 +269,7 @@ class SpikingClassifier(ClassifierMixin, BaseEstimator):
         is_text = all(isinstance(c, str) for c in classes)
         if not is_text and classes.dtype.kind not in "biuf":
             raise ExportError(f"Classes such as {classes[0]!r} cannot be saved; use numbers or text.")
-        params = {name: _plain(name, value) for name, value in self.get_params(deep=False).items()}
+        params = {name: _plain(name, value) for name, value in vars(self._fitted).items()}
         with replacing(path, overwrite) as file:
             own = file.create_group("snn/classifier")
             own.attrs.update(format=_FORMAT, seed=self.seed_, is_object=classes.dtype == object)
@@ -289,6 +300,7 @@ class SpikingClassifier(ClassifierMixin, BaseEstimator):
             if own.attrs["format"] != _FORMAT:
                 raise ExportError(f"{path} has format {own.attrs['format']}; this version reads {_FORMAT}.")
             made = cls(**{name: _object(v) for name, v in json.loads(own["params"].asstr()[()]).items()})
+            made._keep_params()
             classes = own["classes"]
             made.classes_ = classes.asstr()[:] if h5py.check_string_dtype(classes.dtype) else classes[:]
             if not own.attrs["is_object"]:

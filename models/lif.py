@@ -85,9 +85,5 @@ class LIF(Model):
                 "inh": "v_post += w * int(not_refractory_post)",
             },
             "weight_unit": "volt",
-            "namespace": {
-                k: (v, "second" if k in ("tau_m", "t_ref") else "volt")
-                for k, v in self.params().items()
-                if k != "soft_reset"
-            },
+            "namespace": self.brian2_namespace(),
         }

@@ -37,8 +37,8 @@ class RecurrentNetwork(Classifier):
         Parameters of :class:`rules.EProp` for every synapse onto recurrent neurons; None freezes them.
     readout_rule : Rule
         Rule of the synapses onto the readout, such as DeltaSum.
-    credit : Credit
-        Pathway from the readout's errors to the recurrent neurons: DFA or Symmetric.
+    credit : Credit or None
+        Pathway from the readout's errors to the recurrent neurons: DFA or Symmetric; None where these are frozen.
     duration, every, teach_from : float, s
         Length of a sample, time between two errors, time of the first.
     seed : int
@@ -53,7 +53,7 @@ class RecurrentNetwork(Classifier):
     jump : float
         Rise of an adaptive neuron's threshold with each spike, in thresholds.
     encoder : Source, optional
-        What samples are encoded by; by default Playback(), samples that are spikes.
+        What samples are encoded by; by default Playback(), samples that are spikes. The network has a copy.
     steps : int, optional
         Run on the grid engine, with so many time steps in a presentation, of which `every`, `t_ref` and `delay` are
         then whole numbers; by default in continuous time.
@@ -72,7 +72,7 @@ class RecurrentNetwork(Classifier):
         adaptive: int = 50,
         rule: dict[str, Any] | None,
         readout_rule: Rule,
-        credit: Credit,
+        credit: Credit | None,
         duration: float,
         every: float,
         teach_from: float = 0.0,
@@ -91,8 +91,13 @@ class RecurrentNetwork(Classifier):
     ) -> None:
         if leaky + adaptive < 1:
             raise ParameterError("RecurrentNetwork: leaky and adaptive are 0; give at least one recurrent neuron.")
+        if not isinstance(rule, (dict, type(None))):
+            raise ParameterError(
+                f"RecurrentNetwork.rule is {rule!r}; give parameters of EProp in a dict, such as "
+                "{'eta': 0.01}, or None."
+            )
         net = Network(seed)
-        self.inputs = net.population("input", Playback() if encoder is None else encoder, n_in)
+        self.inputs = self._input(net, Playback() if encoder is None else encoder, n_in)
         self.readout = net.population("readout", Readout(tau_m=tau_out), n_out)
         self.hidden, learns = [], []
         if leaky:
@@ -103,7 +108,7 @@ class RecurrentNetwork(Classifier):
             self.hidden.append(net.population("adaptive", cell, adaptive))
             learns.append(None if rule is None else AdaptiveEProp(tau_out=tau_out, **rule))
         self.projections: list[Projection] = []
-        self.credit = credit.replace()
+        self.credit = None if credit is None else credit.replace()
 
         def join(below: Any, above: Any, mean: float, sd: float, rule: Rule | None, delay: float, n: int) -> None:
             weight = normal(mean / math.sqrt(n), sd / math.sqrt(n))
@@ -115,11 +120,11 @@ class RecurrentNetwork(Classifier):
             join(self.inputs, layer, *w_in, own, 0.0, n_in)
             for below in self.hidden:
                 join(below, layer, *w_rec, own, delay, n)
-            if own is not None:
+            if own is not None and self.credit is not None:
                 net.credit(self.credit, error=self.readout, to=layer)
         for layer in self.hidden:
             join(layer, self.readout, 0.0, w_out, readout_rule, 0.0, n)
-        self.network, self.duration, self.seed, self.jitter = net, duration, seed, 0.0
+        self.network, self.duration, self.seed = net, duration, seed
         self.every, self.teach_from = every, teach_from
         self.sim = Simulator(net, record=[], **clock(duration, steps, every=every, t_ref=t_ref, delay=delay))
 

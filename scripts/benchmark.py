@@ -474,6 +474,9 @@ def main() -> int:
             parser.error(f"--{name} is {getattr(args, name)}; give 1 or more")
     if args.speedup and (args.threads < 2 or args.peers or {"startup", "mnist-step"} & set(args.cases or OWN)):
         parser.error("--speedup needs --threads 2 or more and --cases that are networks, and has no --peers")
+    for path in (args.json, args.plot):
+        if path is not None:
+            path.parent.mkdir(parents=True, exist_ok=True)
     cases = args.cases or (() if args.plot else OWN)
     import numba
 

@@ -45,6 +45,7 @@ from rules import DFA, PATHWAYS, Delta, DeltaSum, ErrorNeurons, LocalTarget, Thr
 from snn import SnnError
 from snn.errors import ParameterError
 from snn.events import Events
+from snn.plugin import is_whole
 from snn.progress import Progress, progress
 
 SETTINGS = Path(__file__).with_name("settings.toml")
@@ -63,6 +64,7 @@ RULES = (*PATHWAYS, *SPIKING_ERRORS, EPROP, EPROP_CONTROL, BASELINE)
 # Spikes of a hidden neuron in one sample, mean over all: above the first a run is reported, above the second ended. In
 # long samples a rate (Hz) of ten times as many in a second is what is too much.
 MANY, TOO_MANY = 10.0, 100.0
+PICTURES = (".png", ".pdf", ".svg")
 PROBED = 500  # samples that a layer is watched on for silent neurons
 
 
@@ -146,7 +148,7 @@ def network(rule: str, task: Task, settings: dict[str, Any], seed: int) -> Any:
 def lengthened(net: dict[str, Any], duration: float, delay: float) -> dict[str, Any]:
     """Settings of a network for presentations that are longer by `delay` (s); time steps are as long as before."""
     longer = net | {"duration": duration + delay}
-    if "steps" in net:
+    if delay > 0.0 and is_whole(net.get("steps"), 1):
         longer["steps"] = round(net["steps"] * longer["duration"] / duration)
     return longer
 
@@ -270,7 +272,7 @@ def faults(net: Any, task: Task, judged: Any) -> list[str]:
 
 
 def row(task: Task, rule: str, settings: dict[str, Any], runs: list[dict[str, Any]]) -> dict[str, Any]:
-    """One line of the table: means over seeds; nan where every run failed."""
+    """One line of the table: means over the runs that ended; accuracy is nan where one did not, and faults say why."""
     names = {
         CONTROL: ("frozen", "none"),
         BASELINE: ("BPTT", "backprop"),
@@ -402,21 +404,30 @@ def jobs_of(args: argparse.Namespace, plain: str, book: dict[str, Any]) -> list[
     return jobs
 
 
-def compare(args: argparse.Namespace, name: str) -> Iterator[dict[str, Any]]:
-    """Every row of one task, as it ends."""
+def prepared(args: argparse.Namespace, name: str) -> tuple[list[Task], list[tuple[str, dict[str, Any]]]]:
+    """The task as each seed sees it, and the rule and settings of each of its rows."""
     task = load(name, data=args.data, download=args.download)
-    # The task as each seed sees it.
     if args.folds is not None:
         seen = [task.fold(seed % args.folds, args.folds) for seed in range(args.seeds)]
-    elif args.validation > 0:
+    elif args.validation != 0:
         seen = [task.hold_out(args.validation)] * args.seeds
     elif args.tune:
         raise ParameterError("--tune judges by validation samples; give --validation above 0, or --folds.")
     else:
         seen = [task] * args.seeds
+    try:
+        book = tomllib.loads(args.settings.read_text())
+    except (OSError, ValueError) as error:
+        raise ParameterError(f"--settings: {args.settings} cannot be read as TOML: {error}.") from error
+    return seen, jobs_of(args, name.partition(":")[0], book)
+
+
+def compare(
+    args: argparse.Namespace, seen: list[Task], jobs: list[tuple[str, dict[str, Any]]]
+) -> Iterator[dict[str, Any]]:
+    """Every row of one task, as it ends."""
     task = seen[0]
     print(task)
-    jobs = jobs_of(args, name.partition(":")[0], tomllib.loads(args.settings.read_text()))
     total = sum(found["epochs"] for _, found in jobs) * args.seeds
     lock, finished = threading.Lock(), [0]
     print("compiling kernels once ...", end=" ", flush=True)
@@ -428,7 +439,7 @@ def compare(args: argparse.Namespace, name: str) -> Iterator[dict[str, Any]]:
         try:
             train(rule, few, found | {"epochs": 1}, 0, True, lambda: None)
         except TypeError as error:
-            if "unexpected keyword" not in str(error):
+            if "unexpected keyword" not in str(error) and "required keyword" not in str(error):
                 raise
             raise ParameterError(f"settings of {rule!r}: {error}.") from error
     print(f"{time.perf_counter() - began:.1f} s", flush=True)
@@ -471,21 +482,27 @@ def parser() -> argparse.ArgumentParser:
 
 def main(argv: list[str] | None = None) -> int:
     args = parser().parse_args(argv)
-    for name in ("seeds", "jobs", "epochs"):
-        if getattr(args, name) is not None and getattr(args, name) < 1:
-            parser().error(f"--{name} is {getattr(args, name)}; give 1 or more.")
+    for name, least in (("seeds", 1), ("jobs", 1), ("epochs", 1), ("folds", 2)):
+        if getattr(args, name) is not None and getattr(args, name) < least:
+            parser().error(f"--{name} is {getattr(args, name)}; give {least} or more.")
     for path in (args.json, args.plot):
         if path is not None and not path.parent.is_dir():
             parser().error(f"there is no folder {path.parent} for {path.name}; make it first.")
+    if args.plot is not None and args.plot.suffix not in PICTURES:
+        parser().error(f"--plot is {args.plot}; give a name that ends in one of: {', '.join(PICTURES)}.")
     began = time.perf_counter()
     rows: list[dict[str, Any]] = []
     try:
-        for r in (r for name in args.task for r in compare(args, name)):
+        # What is misspelt or missing is said before anything is trained.
+        tasks = [prepared(args, name) for name in args.task]
+        for r in (r for task in tasks for r in compare(args, *task)):
             rows.append(r)
             add_gains(rows)
             if args.json:
                 args.json.write_text(json.dumps(_without_nan(rows), indent=1, allow_nan=False))
     except SnnError as error:
+        if rows:
+            print(table(rows))
         print(f"compare: {error}", file=sys.stderr)
         return 1
     print(table(rows))

@@ -241,7 +241,7 @@ def main() -> int:
 
     jobs = [(name, seed, args.epochs) for name in ROWS for seed in range(args.seeds)]
     runs: dict[str, list[dict[str, Any]]] = {name: [] for name in ROWS}
-    with progress(len(jobs), "training", None) as meter, ThreadPoolExecutor(2) as pool:
+    with progress(len(jobs), "training", unit="networks") as meter, ThreadPoolExecutor(2) as pool:
         for k, (job, run) in enumerate(zip(jobs, pool.map(train_spiking, jobs), strict=True)):
             runs[job[0]].append(run)
             meter.update(k + 1)
@@ -251,8 +251,8 @@ def main() -> int:
         row("three-factor", "DFA", runs["dfa"]),
     ]
     for flavour in ("dense", "sparse"):
-        trained = [train_mlp((flavour, seed, args.epochs)) for seed in range(args.seeds)]
-        rows.append(row(f"MLP {flavour}", "backprop", trained))
+        runs[flavour] = [train_mlp((flavour, seed, args.epochs)) for seed in range(args.seeds)]
+        rows.append(row(f"MLP {flavour}", "backprop", runs[flavour]))
     best = runs["dfa"][0]["net"]
     result = show_one(best, args.out / "demo.h5")
     paths = pictures(rows, result, best, args.out)
@@ -269,7 +269,7 @@ def main() -> int:
         + ", ".join(f"{r['rule']} {r['credit']} {r['nj_per_sample_register']:.1f}" for r in rows)
         + "."
     )
-    a, b = runs["dfa"][0]["ledger"].price(), train_mlp(("sparse", 0, args.epochs))["ledger"].price()
+    a, b = runs["dfa"][0]["ledger"].price(), runs["sparse"][0]["ledger"].price()
     print(
         f"Under the prices' bands DFA costs less per sample than sparsity-aware backprop in "
         f"{100 * a.odds_below(b):.0f} % of 1000 draws."

@@ -248,6 +248,8 @@ def main() -> int:
     args = parser.parse_args()
     if args.seeds < 2:
         parser.error("--seeds: a spread needs 2 seeds at least")
+    if args.json:
+        args.json.parent.mkdir(parents=True, exist_ok=True)
     if args.figures:
         args.figures.mkdir(parents=True, exist_ok=True)
     rows: list[dict[str, Any]] = []

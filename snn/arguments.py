@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import math
-from numbers import Real
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -12,11 +11,15 @@ from .errors import NetworkError, ParameterError
 from .events import Events
 from .network import Network, Population
 from .plugin import GivenSpikes, Rule, Source, check_unit
+from .values import is_real
+
+if TYPE_CHECKING:
+    from .schedule import Schedule
 
 
 def duration_of(where: str, value: Any, plausible: float | None = None, positive: bool = False) -> float:
     """A finite time of at least 0 s; with `positive`, above 0 s."""
-    if isinstance(value, (bool, np.bool_)) or not isinstance(value, Real):
+    if not is_real(value):
         raise ParameterError(f"{where} is {value!r}; give one number, a time in seconds such as 100 * ms.")
     seconds = float(value)
     if not math.isfinite(seconds) or seconds < 0 or (positive and seconds == 0):
@@ -96,13 +99,14 @@ def labels_of(given: Any, n: int, readout: Population) -> np.ndarray:
     return y
 
 
-def targets_of(given: Any, n: int, readout: Population, plan: Any) -> np.ndarray:
+def targets_of(given: Any, n: int, readout: Population, plan: Schedule) -> np.ndarray:
     """What the outputs of `n` samples should be at each error, (n, steps * n_readout); (0, .) where nothing is said.
 
     Parameters
     ----------
     given : array_like or Events or None
-    plan : snn.teach.Schedule
+        A spike at k every, also by rounding a little before, is in what follows that error, as the readout's are.
+    plan : Schedule
     """
     size = len(readout)
     if given is None:
@@ -118,7 +122,7 @@ def targets_of(given: Any, n: int, readout: Population, plan: Any) -> np.ndarray
                 f"readout {readout.name!r} has."
             )
         at = np.repeat(np.arange(n), np.diff(given.ptr))
-        bins = np.floor(given.times / plan.every).astype(np.int64)
+        bins = np.floor(given.times / plan.every + 1e-9).astype(np.int64)
         counts = np.zeros((n, plan.steps, size))
         inside = bins < plan.steps
         np.add.at(counts, (at[inside], bins[inside], given.ids[inside]), 1.0)

@@ -21,6 +21,7 @@ from .connectors import (
 from .distance import Profile
 from .errors import ParameterError
 from .plugin import is_whole
+from .values import flag, is_real
 
 
 def all_to_all(self_connections: bool = True) -> AllToAll:
@@ -31,7 +32,7 @@ def all_to_all(self_connections: bool = True) -> AllToAll:
     self_connections : bool
         Whether a neuron reaches itself, where source and target are one population.
     """
-    return AllToAll(_flag("all_to_all", "self_connections", self_connections))
+    return AllToAll(flag("all_to_all.self_connections", self_connections))
 
 
 def one_to_one() -> OneToOne:
@@ -49,7 +50,7 @@ def fixed_probability(p: float, self_connections: bool = True) -> FixedProbabili
         Whether a neuron may reach itself, where source and target are one population.
     """
     return FixedProbability(
-        _probability("fixed_probability", p), _flag("fixed_probability", "self_connections", self_connections)
+        _probability("fixed_probability", p), flag("fixed_probability.self_connections", self_connections)
     )
 
 
@@ -67,8 +68,8 @@ def fixed_in_degree(k: int, self_connections: bool = True, multapses: bool = Tru
     """
     return FixedInDegree(
         _number("fixed_in_degree", "k", k, "synapses per target"),
-        _flag("fixed_in_degree", "self_connections", self_connections),
-        _flag("fixed_in_degree", "multapses", multapses),
+        flag("fixed_in_degree.self_connections", self_connections),
+        flag("fixed_in_degree.multapses", multapses),
     )
 
 
@@ -86,8 +87,8 @@ def fixed_out_degree(k: int, self_connections: bool = True, multapses: bool = Tr
     """
     return FixedOutDegree(
         _number("fixed_out_degree", "k", k, "synapses per source"),
-        _flag("fixed_out_degree", "self_connections", self_connections),
-        _flag("fixed_out_degree", "multapses", multapses),
+        flag("fixed_out_degree.self_connections", self_connections),
+        flag("fixed_out_degree.multapses", multapses),
     )
 
 
@@ -107,8 +108,8 @@ def fixed_total_number(n: int, self_connections: bool = True, multapses: bool = 
     """
     return FixedTotalNumber(
         _number("fixed_total_number", "n", n, "synapses"),
-        _flag("fixed_total_number", "self_connections", self_connections),
-        _flag("fixed_total_number", "multapses", multapses),
+        flag("fixed_total_number.self_connections", self_connections),
+        flag("fixed_total_number.multapses", multapses),
     )
 
 
@@ -188,7 +189,7 @@ def distance_dependent(
                 f"{kind}.periodic is {length:g} on axis {axis}, but positions span {span:g} there. "
                 "Give the length of the whole axis, or wrap the positions."
             )
-    return DistanceDependent(probability, x_pre, x_post, lengths, _flag(kind, "self_connections", self_connections))
+    return DistanceDependent(probability, x_pre, x_post, lengths, flag(f"{kind}.self_connections", self_connections))
 
 
 def from_arrays(source: Any, target: Any) -> FromArrays:
@@ -240,18 +241,8 @@ def _ids(side: str, values: Any) -> np.ndarray:
     return array.astype(np.int32)
 
 
-def _flag(kind: str, name: str, value: Any) -> bool:
-    if not isinstance(value, (bool, np.bool_)):
-        raise ParameterError(f"{kind}.{name} is {value!r}; give True or False.")
-    return bool(value)
-
-
-def _is_real(value: Any) -> bool:
-    return isinstance(value, (int, float, np.integer, np.floating)) and not isinstance(value, bool)
-
-
 def _probability(kind: str, p: Any) -> float:
-    if not _is_real(p) or not 0 <= p <= 1:
+    if not is_real(p) or not 0 <= p <= 1:
         raise ParameterError(f"{kind}.p is {p!r}; give a probability from 0 to 1.")
     return float(p)
 
@@ -278,8 +269,8 @@ def _positions(name: str, values: Any) -> np.ndarray:
 
 
 def _lengths(periodic: Any, n_axes: int) -> tuple[float, ...]:
-    values = (periodic,) * n_axes if _is_real(periodic) else tuple(periodic) if np.iterable(periodic) else ()
-    if len(values) != n_axes or not all(_is_real(length) and length > 0 for length in values):
+    values = (periodic,) * n_axes if is_real(periodic) else tuple(periodic) if np.iterable(periodic) else ()
+    if len(values) != n_axes or not all(is_real(length) and length > 0 for length in values):
         raise ParameterError(
             f"distance_dependent.periodic is {periodic!r}; give one length above 0, or one for each of the "
             f"{n_axes} coordinates, inf for an open axis."

@@ -11,6 +11,7 @@ import numpy as np
 
 from .describe import Described
 from .errors import ParameterError
+from .values import is_real
 
 _LEAF = 32
 """Most neurons in a smallest box."""
@@ -169,10 +170,9 @@ def _n_boxes(n: int) -> int:
 
 def _checked(kind: str, name: str, scale: float, p_max: float, cutoff: float) -> tuple[float, float, float]:
     for field, value in ((name, scale), ("p_max", p_max), ("cutoff", cutoff)):
-        is_number = isinstance(value, (int, float, np.integer, np.floating)) and not isinstance(value, bool)
         if field == "p_max":
-            if not is_number or not 0 <= value <= 1:
+            if not is_real(value) or not 0 <= value <= 1:
                 raise ParameterError(f"{kind}.p_max is {value!r}; give a probability from 0 to 1.")
-        elif not is_number or not value > 0 or (field == name and math.isinf(value)):
+        elif not is_real(value) or not value > 0 or (field == name and math.isinf(value)):
             raise ParameterError(f"{kind}.{field} is {value!r}; give a length above 0, in the unit of the positions.")
     return float(scale), float(p_max), float(cutoff)

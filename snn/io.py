@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import fields
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -77,11 +79,20 @@ def load(path: PathLike) -> Result:
     -------
     Result
         With arrays equal bit for bit to those that were written.
+
+    Raises
+    ------
+    ExportError
+        If the file cannot be read, or holds something else: spikes of other programs, a checkpoint.
     """
     with opened(path) as file:
         if "snn" not in file:
             raise ExportError(f"{path} holds no /snn group. Read the spikes of other programs with load_spikes(path).")
         own = file["snn"]
+        if "checkpoint" in own:
+            raise ExportError(f"{path} is a checkpoint, no result; Simulator.restore(path) goes on from it.")
+        if "format" not in own.attrs:
+            raise ExportError(f"{path} holds no result of a run, but: {', '.join(own) or 'nothing'}.")
         if own.attrs["format"] > FORMAT:
             raise ExportError(f"{path} has format {own.attrs['format']}; this version reads up to {FORMAT}. Update it.")
         return _contents(file, None)
@@ -116,7 +127,7 @@ def _contents(file: h5py.File, rows: Rows) -> Result:
 
 
 class FileResult(Result):
-    """A result whose recordings stay in the file that they were written to until somebody looks at them.
+    """A result whose recordings stay in the file that they were written to until somebody looks at or copies them.
 
     Parameters
     ----------
@@ -139,6 +150,10 @@ class FileResult(Result):
             found = _contents(file, self._rows)
         self.spikes, self.states, self.weights = found.spikes, found.states, found.weights
         return getattr(self, name)
+
+    def __reduce__(self) -> Any:
+        # The file stays here: a copy has its recordings with it.
+        return partial(Result, **{known.name: getattr(self, known.name) for known in fields(Result)}), ()
 
     def __repr__(self) -> str:
         return f"Result({self.duration:g} s, recordings in {self._writer.path})"

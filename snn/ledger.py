@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from .errors import ParameterError
+from .values import is_real
 
 PHASES = ("forward", "trace", "error", "credit", "update", "control")
 
@@ -99,18 +100,19 @@ class Ledger:
             both.add(phase, where, op, n, footprint)
         return both
 
-    def price(self, book: PriceBook | str = "horowitz45-fp32", accumulators: str = "memory") -> Bill:
+    def price(self, book: PriceBook | str | Path = "horowitz45-fp32", accumulators: str = "memory") -> Bill:
         """The bill at one book's prices.
 
         Parameters
         ----------
-        book : PriceBook or str
+        book : PriceBook, str or path
+            See :meth:`PriceBook.load`.
         accumulators : {"memory", "register"}
             Where the state of the neurons that a row of synapses leads to is kept while the row is worked on: membrane
             potentials and traces of a spiking network, sums and deltas of an MLP. In registers, the accesses that
             ``acc_rw`` counts cost nothing; the bill says so and lists them.
         """
-        return Bill(self, PriceBook.load(book) if isinstance(book, str) else book, accumulators)
+        return Bill(self, book if isinstance(book, PriceBook) else PriceBook.load(book), accumulators)
 
     def to_json(self) -> dict[str, Any]:
         """A JSON-able form; :meth:`from_json` reads it."""
@@ -164,7 +166,13 @@ class Price:
 
 @dataclass(frozen=True)
 class PriceBook:
-    """Prices of one technology, from a data file; memory is priced by the size of the array it belongs to."""
+    """Prices of one technology, from a data file; memory is priced by the size of the array it belongs to.
+
+    The TOML file has a `name`, a `node` and a `source`, and for each price its `pj`, `low` and `high`: in a table
+    ``[op.NAME]`` that of an operation that the ledger counts (:data:`OPS`), in ``[[memory]]`` that of a word of an
+    array of at most so many `bytes`. An operation that has no price of its own is priced by what it takes: additions,
+    multiplications, exponentials and words.
+    """
 
     name: str
     node: str
@@ -173,30 +181,46 @@ class PriceBook:
     memory: tuple[tuple[float, Price], ...]
 
     @classmethod
-    def load(cls, name: str) -> PriceBook:
-        """A book that ships with the package, or a TOML file of your own by its path."""
+    def load(cls, name: str | Path) -> PriceBook:
+        """A book that ships with the package, or a TOML file of your own by its path.
+
+        Raises
+        ------
+        ParameterError
+            If there is no such book, or its file is none.
+        """
+        if not isinstance(name, (str, Path)):
+            raise ParameterError(f"PriceBook: {name!r} is no name and no path of a book; give one, such as 'unit'.")
         folder = Path(__file__).parent / "prices"
-        path = Path(name) if name.endswith(".toml") else folder / f"{name}.toml"
+        path = Path(name) if Path(name).suffix == ".toml" else folder / f"{name}.toml"
         if not path.exists():
             known = ", ".join(sorted(p.stem for p in folder.glob("*.toml")))
-            raise ParameterError(f"PriceBook: there is no {name!r}; give a path to a .toml file or one of: {known}.")
-        data = tomllib.loads(path.read_text())
-        keep = ("pj", "low", "high", "kind", "note")
-
-        def price(entry: dict[str, Any]) -> Price:
-            return Price(**{k: entry[k] for k in keep if k in entry})
-
-        memory = sorted(((float(m["bytes"]), price(m)) for m in data.get("memory", [])), key=lambda m: m[0])
+            raise ParameterError(
+                f"PriceBook: there is no {str(name)!r}; give a path to a .toml file or one of: {known}."
+            )
+        try:
+            data = tomllib.loads(path.read_text())
+        except (OSError, ValueError) as error:
+            raise ParameterError(f"PriceBook: {path} cannot be read as TOML: {error}.") from error
+        for key in ("name", "node", "source"):
+            if not isinstance(data.get(key), str):
+                raise ParameterError(f'PriceBook: {path} has no {key}; write {key} = "..." above its tables.')
+        ops, memory = data.get("op", {}), data.get("memory", [])
+        if not isinstance(ops, dict) or not isinstance(memory, list):
+            raise ParameterError(f"PriceBook: {path} has no tables of prices; write [op.add] and [[memory]].")
+        unknown = next((op for op in ops if op not in OPS), None)
+        if unknown is not None:
+            raise ParameterError(f"PriceBook: {path} prices {unknown!r}, which is not counted; {', '.join(OPS)} are.")
         return cls(
             data["name"],
             data["node"],
             data["source"],
-            {op: price(p) for op, p in data.get("op", {}).items()},
-            tuple(memory),
+            {op: _price(f"PriceBook: op.{op} of {path}", entry) for op, entry in ops.items()},
+            tuple(sorted((_class(f"PriceBook: a memory of {path}", m) for m in memory), key=lambda m: m[0])),
         )
 
     def unit_price(self, part: str, footprint: int) -> tuple[str, Price] | None:
-        """Name and price of one elementary part (add, mul, exp, word), or None where the book has none."""
+        """Name and price of an operation, or of a part of one (add, mul, exp, word); None where the book has none."""
         if part != "word":
             return (part, self.ops[part]) if part in self.ops else None
         for limit, price in self.memory:
@@ -204,6 +228,29 @@ class PriceBook:
             if 0 < footprint <= limit:
                 return f"word<={limit:g}", price
         return None
+
+
+def _positive(where: str, entry: Any, key: str) -> float:
+    """A number above 0 of a table of a price book."""
+    value = entry.get(key) if isinstance(entry, dict) else None
+    if value is None:
+        raise ParameterError(f"{where} has no {key}; write {key} = and a number.")
+    if not (is_real(value) and value > 0):
+        raise ParameterError(f"{where}: {key} is {value!r}; give a number above 0, or leave out what has no price.")
+    return float(value)
+
+
+def _price(where: str, entry: Any) -> Price:
+    """The price that a table of a price book says."""
+    pj, low, high = (_positive(where, entry, key) for key in ("pj", "low", "high"))
+    if not low <= pj <= high < math.inf:
+        raise ParameterError(f"{where}: pj is {pj:g}, in a band from {low:g} to {high:g}; give low <= pj <= high.")
+    return Price(pj, low, high, str(entry.get("kind", "")), str(entry.get("note", "")))
+
+
+def _class(where: str, entry: Any) -> tuple[float, Price]:
+    """Size (bytes) of the largest array of a class of memory, and the price of a word of it."""
+    return _positive(where, entry, "bytes"), _price(where, entry)
 
 
 class Bill:
@@ -229,7 +276,8 @@ class Bill:
             if op == "acc_rw" and accumulators == "register":
                 self.in_registers.append((phase, where, op, n))
                 continue
-            parts = [(book.unit_price(part, footprint), k) for part, k in OPS[op][0].items()]
+            takes = {op: 1} if op in book.ops else OPS[op][0]
+            parts = [(book.unit_price(part, footprint), k) for part, k in takes.items()]
             if not parts or any(p is None for p, _ in parts):
                 self.unpriced.append((phase, where, op, n))
                 continue
@@ -260,7 +308,17 @@ class Bill:
         """Share of draws of the prices from their bands (log-uniform, the same for both) in which this bill is lower.
 
         Both bills are taken per sample.
+
+        Raises
+        ------
+        ParameterError
+            If the bills are of different books.
         """
+        if self.book != other.book:
+            raise ParameterError(
+                f"odds_below: one bill has prices of {self.book.name!r}, the other of {other.book.name!r}; price both "
+                "ledgers by one book."
+            )
         rng = np.random.Generator(np.random.Philox(seed))
         names = sorted(self._parts.keys() | other._parts.keys())
         lower = np.zeros(draws)

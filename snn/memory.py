@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-from numbers import Real
 from pathlib import Path
 
 from .errors import NetworkError, ParameterError
 from .network import Network, readable_bytes
+from .values import is_real
 
 
 def available_memory() -> int | None:
@@ -58,7 +58,7 @@ def check_memory(network: Network, limit: float | None = None, *, on_grid: bool 
     ParameterError
         For a limit that is no number of bytes.
     """
-    if limit is not None and (isinstance(limit, bool) or not isinstance(limit, Real) or not limit > 0):
+    if limit is not None and not (is_real(limit) and limit > 0):
         raise ParameterError(f"Simulator.max_memory is {limit!r}; give a number of bytes above 0, or inf.")
     most = available_memory() if limit is None else float(limit)
     parts = network.memory(on_grid=on_grid)

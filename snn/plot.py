@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .errors import ParameterError, RecordingError
+from .plugin import is_whole
 from .record import WeightChanges
 
 if TYPE_CHECKING:
@@ -206,6 +207,10 @@ def weights_as_images(
             f"weights_as_images: W has shape {W.shape}; for images of {shape[0]} x {shape[1]} give "
             f"({shape[0] * shape[1]}, number of images)."
         )
+    if columns is not None and not is_whole(columns, 1):
+        raise ParameterError(f"weights_as_images: columns is {columns!r}; give a whole number, 1 or more.")
+    if limits is None and np.isnan(W).all():
+        raise ParameterError("weights_as_images: W holds nan only; give numbers, or the limits of the colours.")
     n = W.shape[1]
     columns = int(np.ceil(np.sqrt(n))) if columns is None else min(columns, n)
     rows = -(-n // columns)

@@ -6,9 +6,10 @@ import functools
 import math
 import operator
 import time
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Sequence
+from concurrent.futures import CancelledError, ThreadPoolExecutor, wait
 from dataclasses import dataclass
+from threading import Event
 from typing import Any
 
 import numpy as np
@@ -47,7 +48,7 @@ class Presentations:
     outputs : (n, n_readout) float64
         What the readout says, as `code` has it, at the end of each presentation; the mean over all errors with `every`.
     potentials : (n, n_readout) float64
-        The potentials in any case.
+        The potentials in any case; -1e30, below every threshold, where a neuron is refractory at the end.
     labels : (n,) int64 or None, in the order shown
     loss : (n,) float64
         Cross-entropy of softmax(y), the mean over errors; with targets, the sum of (y - target)^2 / 2 over outputs and
@@ -63,6 +64,8 @@ class Presentations:
     spike_times : dict of str to SpikeData, or None
         Spikes of each population, with `record`. Times (s) go on from one presentation to the next: number k that the
         simulator shows, from 0 on, begins at k times the duration.
+    neuron_spikes : dict of str to (size,) array, or None
+        Spikes of each neuron over all presentations, where networks count them without `record` (BPTT).
     """
 
     outputs: np.ndarray
@@ -75,6 +78,7 @@ class Presentations:
     seconds: float
     over_time: np.ndarray | None = None
     spike_times: dict[str, SpikeData] | None = None
+    neuron_spikes: dict[str, np.ndarray] | None = None
 
     @property
     def weight_updates(self) -> int:
@@ -291,17 +295,12 @@ def show(engines: Sequence[Built], asked: Exhibition, *, first: int, began: floa
     """
     n, sheet = asked.order.size, _Sheet.empty(asked)
     bounds = np.linspace(0, n, len(engines) + 1).astype(int).tolist()
-    with meters.progress(n, "presenting", progress) as meter:
+    with meters.progress(n, "presenting", progress, unit="samples") as meter:
 
-        def part(k: int) -> Counts:
-            own = meter if k == 0 else meters.NoProgress()
-            return _show_part(engines[k], asked, sheet, bounds[k], bounds[k + 1], first, own)
+        def part(k: int, tell: Callable[[int], None]) -> Counts:
+            return _show_part(engines[k], asked, sheet, bounds[k], bounds[k + 1], first, tell)
 
-        if len(engines) == 1:
-            counts = part(0)
-        else:
-            with ThreadPoolExecutor(len(engines)) as pool:
-                counts = functools.reduce(operator.add, pool.map(part, range(len(engines))))
+        counts = part(0, meter.update) if len(engines) == 1 else _side_by_side(part, len(engines), meter)
     built, plan = engines[0], asked.plan
     ledger = ledger_of(
         built, counts, presentations=n, learn=asked.learn, readout=asked.readout,
@@ -321,10 +320,41 @@ def show(engines: Sequence[Built], asked: Exhibition, *, first: int, began: floa
     )
 
 
+def _side_by_side(part: Callable[[int, Callable[[int], None]], Counts], n: int, meter: meters.Progress) -> Counts:
+    """Show all parts, a thread for each; this one hears Ctrl+C and the meter, and what it raises ends the others."""
+    done, ended = [0] * n, Event()
+
+    def tell(k: int, shown: int) -> None:
+        done[k] = shown
+        if ended.is_set():
+            raise CancelledError
+
+    with ThreadPoolExecutor(n) as pool:
+        jobs = [pool.submit(part, k, functools.partial(tell, k)) for k in range(n)]
+        try:
+            left: set[Any] = set(jobs)
+            while left:
+                left = wait(left, STRETCH_SECONDS).not_done
+                meter.update(sum(done))
+            return functools.reduce(operator.add, (job.result() for job in jobs))
+        except BaseException:
+            ended.set()
+            raise
+
+
 def _show_part(
-    built: Built, asked: Exhibition, sheet: _Sheet, begin: int, end: int, first: int, meter: meters.Progress
+    built: Built,
+    asked: Exhibition,
+    sheet: _Sheet,
+    begin: int,
+    end: int,
+    first: int,
+    tell: Callable[[int], None],
 ) -> Counts:
-    """Show presentations `begin` to `end` on one engine; what it has counted in them."""
+    """Show presentations `begin` to `end` on one engine; what it has counted in them.
+
+    `tell` hears how many have been shown, now and then.
+    """
     before = Counts.of(built)
     built.refresh()
     e = built.engine
@@ -334,7 +364,7 @@ def _show_part(
         links = links_of(built, asked.readout, lesson) if asked.learn else Links([], [], e)
         runner = Links([exact.advance if built.grid is None else stepping.advance_grid], [e], e)
         shown = _loop_struct(built, asked, sheet, lesson, links, runner, begin, first)
-        _loop(built, shown, end, sheet.recorded, meter)
+        _loop(built, shown, end, sheet.recorded, tell)
     finally:
         # Also where a sample has ended with an error, so that nothing of it is left for the next.
         e.n_rec = 0
@@ -393,7 +423,7 @@ def _encoded(built: Built, encoder: Population) -> np.ndarray:
 
 
 def _loop(
-    built: Built, shown: Struct, end: int, recorded: list[tuple[np.ndarray, np.ndarray]], meter: meters.Progress
+    built: Built, shown: Struct, end: int, recorded: list[tuple[np.ndarray, np.ndarray]], tell: Callable[[int], None]
 ) -> None:
     """Run the compiled loop up to presentation `end`, in stretches between which it can be stopped."""
     begin, few = shown.sample, 16
@@ -424,7 +454,7 @@ def _loop(
             check_sources(built)
             if shown.learn:
                 check_weights(built)
-        meter.update(shown.sample - begin)
+        tell(shown.sample - begin)
     if shown.record:
         recorded.append(take_spikes(built))
 

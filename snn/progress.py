@@ -1,7 +1,7 @@
 """Progress meters: objects that are told how far a run is, and that decide what to do with it.
 
 with progress(10.0, "simulate") as meter:
-    meter.update(2.5, events=1_000_000)
+    meter.update(2.5)
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ Callback = Callable[[float, str], object]
 class Progress(Protocol):
     """What a run needs of a progress meter. Closing twice is allowed; updating after closing is not."""
 
-    def update(self, done: float, events: int | None = None) -> None:
-        """Tell that `done` of the total has been reached, and how many events that took since the start."""
+    def update(self, done: float) -> None:
+        """Tell that `done` of the total has been reached."""
 
     def close(self) -> None:
         """Show the last state and give the terminal back."""
@@ -36,7 +36,7 @@ class Progress(Protocol):
 class NoProgress:
     """Says nothing."""
 
-    def update(self, done: float, events: int | None = None) -> None:
+    def update(self, done: float) -> None:
         pass
 
     def close(self) -> None:
@@ -54,14 +54,13 @@ class _Throttled:
 
     def __init__(self, total: float, description: str) -> None:
         self.total, self.description = float(total), description
-        self.done, self.events = 0.0, 0
+        self.done = 0.0
         self._start = time.monotonic()
         self._shown = -float("inf")
         self._closed = False
 
-    def update(self, done: float, events: int | None = None) -> None:
+    def update(self, done: float) -> None:
         self.done = min(max(float(done), 0.0), self.total)
-        self.events = self.events if events is None else int(events)
         now = time.monotonic()
         if now - self._shown >= INTERVAL:
             self._shown = now
@@ -75,10 +74,6 @@ class _Throttled:
     def show(self, elapsed: float) -> None:
         raise NotImplementedError
 
-    def rate(self, elapsed: float) -> str:
-        """Events per second of real time as text; empty where no events were told."""
-        return f"{self.events / elapsed:.3g} events/s" if self.events and elapsed > 0 else ""
-
     def __enter__(self) -> Any:
         return self
 
@@ -86,8 +81,13 @@ class _Throttled:
         self.close()
 
 
+def _form(unit: str) -> str:
+    """Seconds are shown to four digits, what is counted in full."""
+    return ".4g" if unit == "s" else ".0f"
+
+
 class BarProgress(_Throttled):
-    """A bar on stderr: part done, simulated time, real time, remaining time and events per second.
+    """A bar on stderr: part done, simulated time, real time and remaining time.
 
     Parameters
     ----------
@@ -101,18 +101,18 @@ class BarProgress(_Throttled):
         from tqdm import tqdm
 
         super().__init__(total, description)
+        form = _form(unit)
         self._bar = tqdm(
             total=self.total,
             desc=description,
             file=sys.stderr,
             mininterval=0.0,  # how often is decided in update()
             dynamic_ncols=True,
-            bar_format=f"{{desc}} {{percentage:3.0f}}%|{{bar}}| {{n:.4g}}/{{total:.4g}} {unit} "
-            "[{elapsed}<{remaining}{postfix}]",
+            bar_format=f"{{desc}} {{percentage:3.0f}}%|{{bar}}| {{n:{form}}}/{{total:{form}}} {unit} "
+            "[{elapsed}<{remaining}]",
         )
 
     def show(self, elapsed: float) -> None:
-        self._bar.set_postfix_str(self.rate(elapsed), refresh=False)
         self._bar.n = self.done
         self._bar.refresh()
 
@@ -135,12 +135,9 @@ class CallbackProgress(_Throttled):
     def show(self, elapsed: float) -> None:
         fraction = self.done / self.total if self.total > 0 else 1.0
         remaining = elapsed * (1 - fraction) / fraction if fraction > 0 else float("nan")
-        parts = [
-            f"{self.description} {fraction:.0%}: {self.done:.4g} of {self.total:.4g} {self._unit} in {elapsed:.1f} s",
-            f"{remaining:.1f} s remaining" if fraction > 0 else "",
-            self.rate(elapsed),
-        ]
-        self._callback(fraction, ", ".join(part for part in parts if part))
+        done, total = (format(n, _form(self._unit)) for n in (self.done, self.total))
+        text = f"{self.description} {fraction:.0%}: {done} of {total} {self._unit} in {elapsed:.1f} s"
+        self._callback(fraction, f"{text}, {remaining:.1f} s remaining" if fraction > 0 else text)
 
 
 def progress(

@@ -18,6 +18,7 @@ import numpy as np
 
 from .describe import Described
 from .errors import ParameterError
+from .values import flag
 
 _MASK = 2**64 - 1
 
@@ -179,7 +180,7 @@ def normal(mean: float, sd: float, low: float | None = None, high: float | None 
         Where less than 1 % of the draws would fall between the bounds of a truncated distribution.
     """
     mean, sd = _finite("normal", "mean", mean), _finite("normal", "sd", sd, least=0.0)
-    made = Normal(mean, sd, *_bounds("normal", low, high, -math.inf), _flag("normal", redraw))
+    made = Normal(mean, sd, *_bounds("normal", low, high, -math.inf), flag("normal.redraw", redraw))
     _check_share(made, "mean", _between(mean, sd, made.low, made.high)[1])
     return made
 
@@ -214,7 +215,7 @@ def lognormal(
     if median == 0:
         raise ParameterError("lognormal.median is 0; give a number above 0.")
     sigma = _finite("lognormal", "sigma", sigma, least=0.0)
-    made = Lognormal(median, sigma, *_bounds("lognormal", low, high, 0.0), _flag("lognormal", redraw))
+    made = Lognormal(median, sigma, *_bounds("lognormal", low, high, 0.0), flag("lognormal.redraw", redraw))
     _check_share(made, "median", made.share_between[1])
     return made
 
@@ -251,12 +252,6 @@ def _check_share(made: Normal | Lognormal, centre: str, share: float) -> None:
         )
     if made.low > made.high:
         raise ParameterError(f"{made}: low is above high. Exchange the bounds.")
-
-
-def _flag(kind: str, value: bool) -> bool:
-    if not isinstance(value, (bool, np.bool_)):
-        raise ParameterError(f"{kind}.redraw is {value!r}; give True or False.")
-    return bool(value)
 
 
 def _finite(kind: str, name: str, value: float, least: float = -math.inf) -> float:

@@ -16,6 +16,7 @@ import numpy as np
 
 from .errors import ParameterError, RecordingError
 from .plugin import check_unit
+from .values import is_real
 
 if TYPE_CHECKING:
     from .ledger import Ledger
@@ -74,7 +75,7 @@ def _indices(where: str, what: str, given: Any, size: int | None) -> np.ndarray:
 def _check_every(where: str, kind: str, every: Any) -> None:
     if every is None:
         return
-    if isinstance(every, bool) or not isinstance(every, (int, float, np.integer, np.floating)):
+    if not is_real(every):
         raise RecordingError(f"{where} is {every!r}; give the time between two samples in s, such as 0.1 * ms.")
     if not (every > 0 and np.isfinite(every)):
         raise RecordingError(f"{where} is {every:g} s; the time between two samples must be above 0.")

@@ -44,8 +44,11 @@ class Simulator:
     record : sequence of Spikes, State, Weights
         What to keep; the default is every population's spikes.
     to : path, optional
-        HDF5 file that recordings go to while the simulation runs, a few megabytes or seconds after they were taken. A
-        run that is killed leaves them in ``<path>.partial``.
+        HDF5 file that recordings go to while the simulation runs, a few megabytes or seconds after they were taken. It
+        is ``<path>.partial`` until `close`, or the end of ``with Simulator(...) as sim:``; so a run that is killed
+        leaves it, too.
+    overwrite : bool
+        Whether a file that is there already may be replaced.
     ties : {"pre_first", "post_first"}
         Which comes first for plasticity when a spike arrives at the instant at which its target fires.
     window : float, s, optional
@@ -508,6 +511,8 @@ class Simulator:
             Used for evaluation; the numbers are the same for any number.
         record : bool
             Keep the spikes, as `spike_times` of the result.
+        progress : bool or callable, optional
+            As in :meth:`run`; by default nothing.
 
         Returns
         -------
@@ -519,6 +524,8 @@ class Simulator:
             Before anything is shown.
         SimulationError
             When rates explode; on the grid also as in :meth:`run`.
+        KeyboardInterrupt
+            On Ctrl+C, between two samples. What has been learned until then stays, and `t` is as before.
 
         References
         ----------

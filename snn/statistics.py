@@ -84,14 +84,17 @@ def correlation(
         Numbers among the recorded neurons. Default: all.
     """
     times, ids, n = _within(spikes, start, stop)
-    n_bins = int((stop - start) / bin * (1 + 1e-12))
+    n_bins = int((stop - start) / bin * (1 + 1e-12)) if bin > 0 else 0
     if n_bins < 2:
         raise ParameterError(f"bin is {bin:g} s; give one that fits into the {stop - start:g} s at least twice.")
     k = np.floor((times - start) / bin * (1 + 1e-12)).astype(int)
     counts = np.zeros((n, n_bins))
     np.add.at(counts, (ids[k < n_bins], k[k < n_bins]), 1.0)
     if neurons is not None:
-        counts = counts[np.asarray(neurons)]
+        chosen = np.asarray(neurons)
+        if chosen.size and not 0 <= chosen.min() <= chosen.max() < n:
+            raise ParameterError(f"neurons go from {chosen.min()} to {chosen.max()}; {n} were recorded, 0 to {n - 1}.")
+        counts = counts[chosen]
     deviations = counts - counts.mean(axis=1, keepdims=True)
     size = np.linalg.norm(deviations, axis=1)
     z = deviations[size > 0] / size[size > 0, None]

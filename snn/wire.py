@@ -17,6 +17,7 @@ import numpy as np
 from numba import config
 
 from .distance import Boxes
+from .engine.heap import sort_numbers
 from .engine.jit import callable_kernel, entry
 from .engine.rng import uniform_u64 as uniform
 
@@ -33,7 +34,7 @@ _U1, _U32 = np.uint64(1), np.uint64(32)
 _NO_TARGETS = np.empty(0, np.int32)
 
 NORMAL, LOGNORMAL, UNIFORM = range(3)
-GAUSSIAN, EXPONENTIAL, BOXCAR = range(3)
+GAUSSIAN, EXPONENTIAL = range(2)
 
 
 # Random numbers
@@ -284,18 +285,8 @@ def _ring_rows(key, k, p, n, begin, end, taken, target):
                 taken[j] = i
                 taken[target[m]] = -1
                 target[m] = j
-        # Shell sort: neighbours on the ring lie too close together for buckets.
-        gap = 1
-        while 3 * gap + 1 < k:
-            gap = 3 * gap + 1
-        while gap > 0:
-            for m in range(first + gap, first + k):
-                j = target[m]
-                while m >= first + gap and target[m - gap] > j:
-                    target[m] = target[m - gap]
-                    m -= gap
-                target[m] = j
-            gap //= 3
+        # Neighbours on the ring lie too close together for buckets.
+        sort_numbers(target, first, first + k)
 
 
 @entry

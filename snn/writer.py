@@ -9,7 +9,7 @@ Layout; times are ms in the SONATA part and s in ours::
     /spikes/<population>/{timestamps, node_ids}              SONATA 0.1
     /report/<population>/{data, mapping/...}                 SONATA 0.1, one variable per population, float32; nan
                                                              between two runs
-    /snn                          attrs format; t_start, duration, unrecorded (s)
+    /snn                          attrs format; id, another for each file; t_start, duration, unrecorded (s)
         network, provenance, ledger/<n>                      JSON; the last ledger counts
         rules/<n> <qualname>      attrs qualname, digest, source
         spikes/<population>       attrs size; ulp: what ms have lost of the times in s; recorded: ids
@@ -29,6 +29,7 @@ from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from uuid import uuid4
 
 import numpy as np
 
@@ -157,7 +158,8 @@ class Writer:
         self._file: h5py.File | None = None
         self._named = False
 
-        self._later.append((4096, _write_header))
+        self._id = uuid4().hex
+        self._later.append((4096, self._write_header))
         self._text("snn/network", network or {})
         self._text("snn/provenance", provenance or {})
         for k, rule in enumerate(rules or ()):
@@ -361,12 +363,24 @@ class Writer:
 
     @contextmanager
     def reading(self) -> Iterator[h5py.File]:
-        """The file with all that was written, whether it is still open or has got its name."""
+        """The file with all that was written, whether it is still open or has got its name.
+
+        Raises
+        ------
+        ExportError
+            If it is gone, or another file has taken its place.
+        """
         if self._file is not None:
             self.flush()
             yield self._file
             return
-        with opened(self.path if self._named else self.partial) as file:
+        path = self.path if self._named else self.partial
+        with opened(path) as file:
+            if "snn" not in file or file["snn"].attrs.get("id") != self._id:
+                raise ExportError(
+                    f"{path} is no longer the file that this run has written. Look at a result before its file is "
+                    "replaced, or give each run a file of its own."
+                )
             yield file
 
     def close(self) -> None:
@@ -404,6 +418,11 @@ class Writer:
             file, self._file = self._file, None
             with suppress(OSError, RuntimeError):
                 file.close()
+
+    def _write_header(self, file: h5py.File) -> None:
+        file.attrs["magic"] = _MAGIC
+        file.attrs["version"] = np.array([0, 1], dtype=np.uint32)
+        file.require_group("snn").attrs.update(format=FORMAT, id=self._id)
 
     def _write(self, file: h5py.File) -> None:
         # Removed one by one, so that a flush that was interrupted can be taken up again.
@@ -534,12 +553,6 @@ class Writer:
         if self._file is None or not self._last:
             return ""
         return f" What was flushed before is in {self.partial}; load() reads it."
-
-
-def _write_header(file: h5py.File) -> None:
-    file.attrs["magic"] = _MAGIC
-    file.attrs["version"] = np.array([0, 1], dtype=np.uint32)
-    file.require_group("snn").attrs["format"] = FORMAT
 
 
 def _write_mapping(state: _State, file: h5py.File) -> None:

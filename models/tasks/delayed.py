@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from snn.errors import ParameterError
+from snn.arguments import duration_of
 
 from .digits import digits
 from .task import Task
@@ -15,6 +15,5 @@ def delayed_feedback(delay: float = 0.05) -> Task:
 
     A rule whose eligibility decays before the error comes loses what it would have learned; run it for several delays.
     """
-    if not delay >= 0.0:
-        raise ParameterError(f"delayed_feedback: delay is {delay}; give seconds, 0 or more.")
-    return replace(digits(), name=f"delayed-feedback {1e3 * delay:g} ms", feedback_delay=float(delay))
+    delay = duration_of("Task 'delayed-feedback': delay", delay)
+    return replace(digits(), name=f"delayed-feedback {1e3 * delay:g} ms", feedback_delay=delay)

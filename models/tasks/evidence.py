@@ -7,11 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from snn.errors import ExportError, ParameterError
+from snn.arguments import duration_of
+from snn.errors import ExportError
 from snn.events import Events
 
 from .files import find
-from .task import Task
+from .task import Task, check_whole
 
 GROUP = 10  # neurons in each of: cues on the left, cues on the right, recall, noise
 INPUTS = 4 * GROUP
@@ -43,7 +44,7 @@ def evidence_accumulation(trials: int = 400, delay: float = 1.05, seed: int = 0)
     Parameters
     ----------
     trials : int
-        For training.
+        For training, 2 or more.
     delay : float, s
     seed : int
 
@@ -51,10 +52,9 @@ def evidence_accumulation(trials: int = 400, delay: float = 1.05, seed: int = 0)
     ----------
     Morcos & Harvey (2016) Nat. Neurosci. 19, 1672; Bellec et al. (2020) Nat. Commun. 11, 3625.
     """
-    if trials < 2 or not delay >= 0.0:
-        raise ParameterError(
-            f"evidence_accumulation: trials is {trials} and delay {delay}; give 2 or more and seconds, 0 or more."
-        )
+    check_whole("evidence", 2, trials=trials)
+    check_whole("evidence", 0, seed=seed)
+    delay = duration_of("Task 'evidence': delay", delay)
     rng = np.random.Generator(np.random.Philox(seed))
 
     def draw(n: int) -> tuple[Events, np.ndarray]:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from snn.errors import ExportError, ParameterError
+from snn.plugin import is_whole
 
 from .files import download as fetch
 from .files import find
@@ -94,7 +95,7 @@ def idx_task(name: str, data: Any = None, download: bool = False, samples: int |
     for images, labels in ((x, y), (x_test, y_test)):
         if images.ndim != 3 or labels.ndim != 1 or len(images) != len(labels):
             raise ExportError(f"Task {name!r}: images {images.shape} and labels {labels.shape} do not fit together.")
-    if samples is not None and not (isinstance(samples, int) and 1 <= samples <= len(x)):
+    if samples is not None and not (is_whole(samples, 1) and samples <= len(x)):
         raise ParameterError(f"Task {name!r}: samples is {samples!r}; give a whole number from 1 to {len(x)}.")
 
     def flat(images: np.ndarray) -> np.ndarray:

@@ -13,7 +13,7 @@ from snn.errors import ExportError
 from snn.events import Events
 
 from .files import find
-from .task import Task
+from .task import Task, check_whole
 
 WIDTH = 34
 ARCHIVE = "nmnist_small.zip"
@@ -67,7 +67,13 @@ def nmnist_small(data: Any = None, pool: int = 2) -> Task:
     ----------
     Orchard, Jayawant, Cohen & Thakor (2015) Front. Neurosci. 9, 437.
     """
+    check_whole("nmnist-small", 1, pool=pool)
     (path,) = find("nmnist-small", [ARCHIVE], data)
-    with zipfile.ZipFile(path) as archive:
-        (x, y), (x_test, y_test) = (_part(archive.read(n).decode(), archive.read, str(path), pool) for n in LISTS)
+    try:
+        with zipfile.ZipFile(path) as archive:
+            (x, y), (x_test, y_test) = (_part(archive.read(n).decode(), archive.read, str(path), pool) for n in LISTS)
+    except ExportError:
+        raise
+    except (OSError, KeyError, ValueError, zipfile.BadZipFile) as error:
+        raise ExportError(f"{path} is no archive of {' and '.join(LISTS)} and their recordings: {error}") from error
     return Task("nmnist-small", x, y, x_test, y_test, duration=0.34)

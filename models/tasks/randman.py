@@ -7,8 +7,9 @@ import math
 import numpy as np
 
 from snn.errors import ParameterError
+from snn.values import is_real
 
-from .task import Task
+from .task import Task, check_whole
 
 
 def manifold(rng: np.random.Generator, points: np.ndarray, size: int, alpha: float, precision: float) -> np.ndarray:
@@ -44,7 +45,7 @@ def randman(
     """Each class is a manifold; each input fires once per sample, at its coordinate of a random point of it.
 
     Samples are values x = 1 - 0.99 u of the coordinates u, which a latency code turns into spikes at times that grow
-    with u: every input fires. A fifth of each class is for testing, a tenth for validation.
+    with u: every input fires. A fifth of each class is for testing, a tenth, rounded down, for validation.
 
     Parameters
     ----------
@@ -54,18 +55,22 @@ def randman(
     alpha : float
         Smoothness: amplitudes fall as frequency^-alpha.
     per_class : int
-        Samples of each class.
+        Samples of each class, 5 or more.
     seed : int
+    precision : float, below 1
+        Terms go on until their amplitude has fallen to this share of the first one's; at most 1000.
 
     References
     ----------
     Zenke & Vogels (2021) Neural Comput. 33, 899.
     """
-    for name, value in (("classes", classes), ("inputs", inputs), ("dim", dim), ("per_class", per_class)):
-        if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-            raise ParameterError(f"randman: {name} is {value!r}; give a whole number, 1 or more.")
-    if not alpha > 0:
-        raise ParameterError(f"randman: alpha is {alpha}; give a number above 0.")
+    check_whole("randman", 1, classes=classes, inputs=inputs, dim=dim)
+    check_whole("randman", 5, per_class=per_class)
+    check_whole("randman", 0, seed=seed)
+    for name, value, most in (("alpha", alpha, math.inf), ("precision", precision, 1.0)):
+        if not (is_real(value) and 0 < value < most):
+            below = "" if most == math.inf else f" and below {most:g}"
+            raise ParameterError(f"Task 'randman': {name} is {value!r}; give a number above 0{below}.")
     rng = np.random.Generator(np.random.Philox(seed))
     x = np.concatenate([manifold(rng, rng.random((per_class, dim)), inputs, alpha, precision) for _ in range(classes)])
     y = np.repeat(np.arange(classes), per_class)
@@ -73,4 +78,5 @@ def randman(
     x, y, turn = 1.0 - 0.99 * x[order], y[order], (np.arange(y.size) % per_class)[order]
     test, valid = turn < per_class // 5, turn >= per_class - per_class // 10
     train = ~(test | valid)
-    return Task("randman", x[train], y[train], x[test], y[test], x[valid], y[valid])
+    own = (x[valid], y[valid]) if valid.any() else ()
+    return Task("randman", x[train], y[train], x[test], y[test], *own)

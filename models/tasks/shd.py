@@ -11,7 +11,7 @@ from snn.errors import ExportError
 from snn.events import Events
 
 from .files import find
-from .task import Task
+from .task import Task, check_whole
 
 CHANNELS = 700
 FILES = ["shd_train.h5", "shd_test.h5"]
@@ -48,6 +48,7 @@ def shd(data: Any = None, pool: int = 5) -> Task:
     ----------
     Cramer, Stradmann, Schemmel & Zenke (2022) IEEE Trans. Neural Netw. Learn. Syst. 33, 2744.
     """
+    check_whole("shd", 1, pool=pool)
     paths = find("shd", FILES, data, "; they are at https://zenkelab.org/datasets, gzipped")
     (x, y), (x_test, y_test) = (read_shd(path, pool) for path in paths)
     longest = max(e.times.max(initial=0.0) for e in (x, x_test))

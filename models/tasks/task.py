@@ -8,6 +8,14 @@ from typing import Any
 import numpy as np
 
 from snn.errors import ParameterError
+from snn.plugin import is_whole
+
+
+def check_whole(task: str, least: int, **options: Any) -> None:
+    """Refuse options of a task that are no whole numbers of at least `least`; what follows a name may be text."""
+    for name, value in options.items():
+        if not is_whole(value, least):
+            raise ParameterError(f"Task {task!r}: {name} is {value!r}; give a whole number, {least} or more.")
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from .model import check_model
 from .parts import Broadcast, Follower, Sum, Train, network_with
 from .record import Record
 from .rule import check_rule
-from .twin import HELD, Twin, TwinResult, resolved_rule, simulate
+from .twin import HELD, Twin, TwinResult, simulate
 
 __all__ = [
     "HELD",
@@ -34,6 +34,5 @@ __all__ = [
     "check_model",
     "check_rule",
     "network_with",
-    "resolved_rule",
     "simulate",
 ]

@@ -8,12 +8,13 @@ from typing import Any
 
 import numpy as np
 
+from ..build import resolve_rule
 from ..plugin import Model, Rule
 from ..units import Hz, ms
 from .checks import Report, _arguments, _compiled, _instance, _read_source, _require, _round_trip, _same
 from .parts import Follower, Train, _trains, network_with
 from .record import Record
-from .twin import Twin, _Path, resolved_rule, simulate
+from .twin import Twin, _Path, simulate
 
 _HOOK_ARGUMENTS: dict[str, tuple[str, ...]] = {
     "on_pre": ("self", "syn", "pre", "post", "t"),
@@ -107,7 +108,7 @@ def check_rule(
     report.run("repr", _round_trip, subject)
     if not report.passed:
         return report.conclude()
-    report.run("declared state only", _check_rule_records, resolved_rule(subject, Follower()))
+    report.run("declared state only", _check_rule_records, resolve_rule(subject, Follower()))
     if not report.passed:
         return report.conclude()
     report.run("bounds", _check_rule_bounds, subject, seed)

@@ -11,8 +11,9 @@ from typing import Any
 
 import numpy as np
 
+from ..build import resolve_rule
 from ..errors import ParameterError, PluginError, SimulationError
-from ..plugin import GivenSpikes, Model, Rule, Source
+from ..plugin import GivenSpikes, Rule, Source
 from .lessons import Lessons, softmax
 from .record import Record
 
@@ -107,21 +108,6 @@ class _Path:
     counts: dict[str, int] = field(default_factory=lambda: dict.fromkeys(_COUNTED, 0))
 
 
-def resolved_rule(rule: Rule, model: Model) -> Rule:
-    """The rule with the parameters that it inherits from the postsynaptic model filled in."""
-    inherited = {}
-    for name, declared in rule.params_declared.items():
-        if declared.inherit and getattr(rule, name) is None:
-            value = getattr(model, declared.inherit, None)
-            if not isinstance(value, float):
-                raise PluginError(
-                    f"{type(rule).__name__}.{name} is taken from {type(model).__name__}.{declared.inherit}, which is "
-                    f"{value!r}. Give {type(rule).__name__}({name}=...)."
-                )
-            inherited[name] = value
-    return rule.replace(**inherited) if inherited else rule
-
-
 class Twin:
     """A network that runs slowly, by the plugins' plain methods, event by event.
 
@@ -210,7 +196,7 @@ class Twin:
         delays = np.broadcast_to(np.asarray(made.delay, dtype=float).ravel(), (n,))
 
         model = projection.target.model
-        rule = None if projection.rule is None else resolved_rule(projection.rule, model)
+        rule = None if projection.rule is None else resolve_rule(projection.rule, model)
         owner = "a projection" if rule is None else type(rule).__name__
 
         def fresh(kind: str, **more: float) -> Record:

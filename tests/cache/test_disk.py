@@ -6,13 +6,15 @@ import pickle
 import sys
 import threading
 import time
+from pathlib import Path
 
 import pytest
 from numba import types
+from numba.core.caching import CacheImpl
 
 from models import LIF
 from rules import PairSTDP
-from snn import Rule, wire
+from snn import Rule, cache, wire
 from snn.driver import driver_type
 from snn.engine import beside, disk
 from snn.engine.grid import advance_grid
@@ -70,6 +72,28 @@ def test_only_plugins_of_the_library_are_compiled_by_another_process():
     assert sorted(name.rpartition(".")[2] for name in found) == ["LIF", "PairSTDP"]
     assert all(map(beside._is_ours, found))
     assert not all(map(beside._is_ours, names(Elsewhere(), LIF())))
+
+
+def test_clearing_finds_each_place_that_numba_has_for_our_sources_and_leaves_others_alone(tmp_path, monkeypatch):
+    monkeypatch.setattr(cache, "_ROOT", tmp_path / "library")
+    monkeypatch.setattr("numba.config.CACHE_DIR", str(tmp_path / "given"))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "user"))
+
+    def kept(source):
+        """A file of machine code in each place that Numba may choose for a source."""
+        path = tmp_path / "library" / source
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+        for locator in CacheImpl._locator_classes[:3]:
+            code = Path(locator.from_function(kept, str(path)).get_cache_path()) / f"{path.stem}.f-1.py311.1.nbc"
+            code.touch()
+            yield code
+
+    ours = [code for source in ("snn/wire.py", "snn/engine/cells.py", "models/bptt.py") for code in kept(source)]
+    foreign = list(kept("other/bptt.py"))
+    assert len({*ours, *foreign}) == 12
+    assert cache.clear_cache() == 9
+    assert not any(code.exists() for code in ours) and all(code.exists() for code in foreign)
 
 
 class Entry:

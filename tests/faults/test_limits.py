@@ -10,7 +10,7 @@ import warnings
 import numpy as np
 import pytest
 
-from models import LIF, AdEx, HodgkinHuxley, Izhikevich, LIFCond, LIFExp, Poisson
+from models import LIF, AdEx, HodgkinHuxley, Izhikevich, Latency, LIFCond, LIFExp, Poisson, Readout
 from rules import PairSTDP
 from snn import (
     Interrupted,
@@ -25,6 +25,7 @@ from snn import (
     load,
     ms,
 )
+from snn.counts import Counts
 from snn.memory import available_memory
 from snn.plugin import Model, param, state
 from snn.stability import growth
@@ -103,6 +104,26 @@ def test_a_second_ctrl_c_comes_through_at_once(ctrl_c):
     with pytest.raises(KeyboardInterrupt) as error:
         Simulator(network()).run(0.4, progress=ctrl_c(2))
     assert not isinstance(error.value, Interrupted)
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_ctrl_c_ends_presentations_on_every_thread(threads, ctrl_c, monkeypatch):
+    monkeypatch.setattr("snn.presentations.STRETCH_SECONDS", 0.01)
+    net = Network(1)
+    inputs = net.population("inputs", Latency(), 200)
+    sums = net.population("sums", Readout(), 200)
+    net.connect(inputs, sums, all_to_all(), weight=0.1)
+    shown, n = {"into": inputs, "readout": sums, "duration": 30 * ms, "learn": False, "threads": threads}, 20_000
+    sim = Simulator(net, record=[])
+    with pytest.raises(KeyboardInterrupt):
+        sim.present(np.ones((n, 200)), **shown, progress=ctrl_c())
+    # Every input fires once in each presentation.
+    assert Counts.of(sim.built).spikes(sim.built)["inputs"] < 0.8 * n / threads * 200
+    lines = []
+    sim.present(np.ones((2000, 200)), **shown, progress=lambda fraction, text: lines.append(text))
+    assert lines[-1].startswith("presenting 100%: 2000 of 2000 samples in")
+    done = [int(line.split()[2]) for line in lines]
+    assert done == sorted(done)
 
 
 def test_a_handler_of_ones_own_is_heard_and_decides(ctrl_c):

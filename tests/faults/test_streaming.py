@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import os
+import pickle
 import signal
 import subprocess
 import sys
@@ -14,7 +16,7 @@ import pytest
 
 from models import LIF, SpikeTimes
 from rules import PairSTDP
-from snn import Network, Simulator, Spikes, State, Weights, from_arrays, load, ms, recorder
+from snn import ExportError, Network, Simulator, Spikes, State, Weights, from_arrays, load, ms, recorder
 
 pytest.importorskip("h5py")
 
@@ -65,6 +67,31 @@ def test_a_result_in_a_file_is_the_one_in_memory(tmp_path, monkeypatch, on_chang
     both = np.concatenate([e.states["cells", "v"].values for e in expected])
     np.testing.assert_array_equal(whole.states["cells", "v"].values, both)
     assert whole.ledger.counts == (expected[0].ledger + expected[1].ledger).counts
+
+
+def test_a_result_in_a_file_that_is_pickled_or_copied_takes_its_recordings_along(tmp_path):
+    net = network()
+    expected = Simulator(net, record=requests(net)).run(0.1)
+    with Simulator(net, record=requests(net), to=tmp_path / "run.h5") as sim:
+        open_yet = pickle.dumps(sim.run(0.1))
+    with Simulator(net, record=requests(net), to=tmp_path / "other.h5") as sim:
+        found = sim.run(0.1)
+    same(pickle.loads(open_yet), expected)
+    copied = copy.copy(found)
+    (tmp_path / "other.h5").unlink()
+    same(copied, expected)
+    assert copied.ledger.counts == expected.ledger.counts and copied.duration == 0.1
+
+
+def test_a_result_whose_file_was_replaced_says_so(tmp_path):
+    net, path = network(), tmp_path / "run.h5"
+    results = []
+    for duration in (0.2, 0.1):
+        with Simulator(net, to=path, overwrite=True) as sim:
+            results.append(sim.run(duration))
+    with pytest.raises(ExportError, match=r"run\.h5 is no longer the file that this run has written"):
+        _ = results[0].spikes
+    assert 0 < results[1].spikes["cells"].times.max() < 0.1
 
 
 def test_what_waits_in_memory_is_bounded(tmp_path, monkeypatch):

@@ -101,6 +101,34 @@ def test_a_second_training_begins_with_the_declared_rate_of_the_feedback(digits)
     assert moved[1] > 0.4 * moved[0] > 0
 
 
+def test_a_training_that_is_stopped_leaves_the_declared_rate_of_the_feedback(digits):
+    class Stopping:
+        def update(self, epoch):
+            if epoch == 2:
+                raise KeyboardInterrupt
+
+    net = LatencyClassifier((64, 5, 10), ThreeFactor(), Delta(), KolenPollack(eta=0.02))
+    with pytest.raises(KeyboardInterrupt):
+        net.fit(digits[0][:20], digits[1][:20], epochs=4, meter=Stopping())
+    assert net.credit.eta == 0.02
+
+
+def test_an_encoder_that_is_given_keeps_its_times_and_is_left_alone():
+    given = Latency(t_first=5 * ms, t_last=5 * ms, jitter=2 * ms)
+    net = LatencyClassifier((4, 3, 2), None, Delta(), None, encoder=given)
+    x, y = np.ones((50, 4)), np.zeros(50, int)
+    seen = {}
+    for learn in (True, False):
+        shown = net.show(x, y, learn=learn, record=True)
+        seen[learn] = np.concatenate(shown.spike_times["input"].times.reshape(50, 4) - 30 * ms * np.arange(50)[:, None])
+        net.sim.presented = 0
+    assert given.params() == Latency(t_first=5 * ms, t_last=5 * ms, jitter=2 * ms).params()
+    # Evenly between t_first and t_first + jitter while learning, the middle in evaluation.
+    assert seen[True].min() >= 5 * ms - 1e-12 and seen[True].max() < 7 * ms
+    assert np.std(seen[True]) == pytest.approx(2 * ms / np.sqrt(12), rel=0.15)
+    np.testing.assert_allclose(seen[False], 6 * ms, atol=1e-12)
+
+
 def test_labels_out_of_range_are_refused(digits):
     x, _ = digits
     with pytest.raises(ParameterError, match=r"labels\[1\] is 10; readout .readout. has 10 neurons"):

@@ -17,7 +17,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from models.estimator import SpikingClassifier
-from rules import DFA, ThreeFactor
+from rules import DFA, PairSTDP, ThreeFactor
 from snn import ExportError, ParameterError
 
 
@@ -57,6 +57,14 @@ def test_a_search_goes_through_pathways_and_rates(iris):
     assert len(found.cv_results_["params"]) == 2 and found.best_estimator_.score(*iris) > 0.5
 
 
+def test_a_rule_without_a_learning_rate_learns_as_it_is(iris):
+    rule = PairSTDP(a_plus=0.01, w_min=-5.0, w_max=5.0)
+    net = SpikingClassifier(rule, hidden=(4,), epochs=1, random_state=0).fit(*iris)
+    drawn = SpikingClassifier("frozen", hidden=(4,), epochs=1, random_state=0).fit(*iris)
+    assert not np.array_equal(net.weights_[0], drawn.weights_[0])
+    assert net._net.sim.built.projections["input->hidden"].rule.params() == rule.params()
+
+
 def test_images_are_learned_without_mirror_by_one_range():
     x, y = load_digits(return_X_y=True)
     how = {"mirror": False, "scaling": "global", "low": 0.05, "eta": 0.005, "random_state": 0}
@@ -83,6 +91,21 @@ def test_saved_and_pickled_classifiers_give_the_same_outputs(iris, tmp_path, nam
     with pytest.raises(ExportError, match="exists. Give overwrite=True"):
         net.save(tmp_path / "net.h5")
     assert clone(net).get_params()["hidden"] == [6, 5] and clone(net).steps == steps
+
+
+def test_parameters_that_are_set_after_training_are_for_the_next_training(iris, tmp_path):
+    x, y = iris
+    credit = DFA(scale=0.1)
+    net = SpikingClassifier(credit=credit, hidden=[6], epochs=2, random_state=0).fit(x, y)
+    outputs = net.decision_function(x).tobytes()
+    net.set_params(hidden=(5,), tau_m=5e-3, mirror=False, scaling=None, rule="frozen")
+    credit.scale = 3.0
+    net.save(tmp_path / "net.h5")
+    for again in (net, pickle.loads(pickle.dumps(net)), SpikingClassifier.load(tmp_path / "net.h5")):
+        assert again.decision_function(x).tobytes() == outputs
+    assert SpikingClassifier.load(tmp_path / "net.h5").hidden == (6,)
+    other = net.set_params(scaling="feature").fit(x, y)
+    assert [w.size for w in other.weights_] == [4 * 5, 5 * 3]
 
 
 def test_saved_classifiers_know_the_names_of_their_columns(iris, tmp_path):

@@ -7,8 +7,8 @@ import pytest
 
 from models import Latency
 from models.recurrent import RecurrentNetwork
-from rules import DFA, DeltaSum
-from snn import ParameterError, ms
+from rules import DFA, DeltaSum, EProp
+from snn import NetworkError, ParameterError, ms
 from snn.events import Events
 
 
@@ -65,6 +65,11 @@ def test_frozen_synapses_stay_and_a_network_needs_neurons():
     net.fit(x, y, 1)
     changed = {p.name for p in net.projections if not np.array_equal(net.sim.weights(p), before[p.name])}
     assert changed == {p.name for p in net.projections if p.target is net.readout}
+    assert network(None, credit=None).credit is None
+    with pytest.raises(NetworkError, match=r"Add net\.credit"):
+        network({}, credit=None)
+    with pytest.raises(ParameterError, match=r"rule is EProp\(\); give parameters of EProp in a dict"):
+        network(EProp())
     with pytest.raises(ParameterError, match="at least one recurrent neuron"):
         network(None, leaky=0, adaptive=0)
     with pytest.raises(ParameterError, match="steps is 2.5; give a whole number of time steps"):

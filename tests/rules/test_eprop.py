@@ -279,6 +279,19 @@ def test_spike_times_as_targets_are_compared_by_their_traces():
         np.testing.assert_allclose(sim.weights(projection), twin.weights(projection), rtol=1e-9, atol=1e-9)
 
 
+@pytest.mark.parametrize("at", [0.3, 3 * 0.1])
+def test_a_spike_time_at_an_error_counts_from_the_next_error_on(at):
+    assert (0.3 / 0.1 < 3) and (3 * 0.1 / 0.1 > 3)
+    net = Network(1)
+    inputs, silent = net.population("inputs", Latency(), 1), net.population("silent", LIF(), 1)
+    net.connect(inputs, silent, all_to_all(), weight=0.0)
+    wanted = Events.from_lists([([0], [at])], 1)
+    how = {"into": inputs, "readout": silent, "duration": 1.0, "every": 0.1, "tau_read": 0.5}
+    shown = Simulator(net).present([[0.0]], targets=wanted, learn=False, **how)
+    # The trace is 1 at the error of 0.4 s and fades by exp(-0.1 / 0.5) at each of the other six.
+    assert shown.loss[0] == pytest.approx(0.5 * sum(math.exp(-2 * k * 0.1 / 0.5) for k in range(7)), rel=1e-12)
+
+
 def earliest(spikes, v, t, tau=5e-3):
     return np.array([-min([s for s, i in spikes if i == k], default=t) / tau for k in range(v.size)])
 

@@ -190,7 +190,8 @@ def test_rows_are_written_as_they_end(compare, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(compare, "train", broken)
     name = "randman:classes=2,inputs=6,per_class=30"
     assert compare.main(f"--task {name} --rules dfa --hidden 5 --epochs 1 --seeds 1 --json {path}".split()) == 1
-    assert "no baseline today" in capsys.readouterr().err
+    said = capsys.readouterr()
+    assert "no baseline today" in said.err and "three-factor  dfa" in said.out
     assert [(r["credit"], r["gain"]) for r in json.loads(path.read_text())] == [("none", None), ("dfa", None)]
 
 
@@ -238,6 +239,9 @@ def test_unknown_rules_and_missing_data_are_told(compare, tmp_path, capsys):
     assert "there is no 'magic'; there are: all, frozen, symmetric" in capsys.readouterr().err
     assert compare.main(["--task", "mnist", "--data", str(tmp_path)]) == 1
     assert "train-images" in capsys.readouterr().err
+    assert compare.main(["--task", "randman:classes=2,inputs=6,per_class=30", "mnist", "--data", str(tmp_path)]) == 1
+    said = capsys.readouterr()
+    assert "train-images" in said.err and "compiling" not in said.out
 
 
 def test_settings_and_folders_that_are_not_there_are_named(compare, tmp_path, capsys):
@@ -248,3 +252,27 @@ def test_settings_and_folders_that_are_not_there_are_named(compare, tmp_path, ca
     with pytest.raises(SystemExit):
         compare.main([*given, "--json", str(tmp_path / "nowhere" / "rows.json")])
     assert "there is no folder" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ("--validation -1", "fraction is -1.0; give a number between 0 and 1"),
+        ("--validation nan", "fraction is nan"),
+        ("--folds 1", "--folds is 1; give 2 or more"),
+        ("--rules eprop", "settings of 'eprop': RecurrentNetwork.__init__() missing 1 required keyword-only"),
+        ("--settings nowhere.toml", "--settings: nowhere.toml cannot be read as TOML"),
+        ("--settings README.md", "--settings: README.md cannot be read as TOML"),
+        ("--plot curves.xyz", "--plot is curves.xyz; give a name that ends in one of: .png, .pdf"),
+        ("--set net.steps=2.5", "steps is 2.5; give a whole number of time steps"),
+    ],
+)
+def test_what_cannot_be_compared_is_said_before_anything_is_trained(compare, capsys, monkeypatch, given, message):
+    monkeypatch.chdir(ROOT)
+    monkeypatch.setattr(compare, "ThreadPoolExecutor", None)
+    always = "--task randman:classes=2,inputs=6,per_class=30 --rules dfa --hidden 5 --epochs 1 --seeds 1"
+    try:
+        assert compare.main(f"{always} {given}".split()) == 1
+    except SystemExit as ended:
+        assert ended.code == 2
+    assert message in capsys.readouterr().err

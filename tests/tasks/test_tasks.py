@@ -228,6 +228,56 @@ def test_shd_files_are_read_and_channels_pooled(tmp_path):
         load("shd", data=tmp_path)
 
 
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("randman:per_class=4", "per_class is 4; give a whole number, 5 or more"),
+        ("randman:alpha=x", "alpha is 'x'; give a number above 0"),
+        ("randman:precision=2", "precision is 2; give a number above 0 and below 1"),
+        ("evidence:trials=abc", "trials is 'abc'; give a whole number, 2 or more"),
+        ("evidence:trials=4,delay=inf", "delay is inf; give a finite time in seconds"),
+        ("evidence:seed=-1", "seed is -1; give a whole number, 0 or more"),
+        ("delayed-feedback:delay=x", "delay is 'x'; give one number, a time in seconds"),
+        ("delayed-feedback:delay=50", r"delay is 50 s; .*Did you mean 50 \* ms"),
+        ("shd:pool=0", "pool is 0"),
+        ("nmnist-small:pool=x", "pool is 'x'"),
+    ],
+)
+def test_options_that_cannot_be_used_are_named(name, message):
+    with pytest.raises(ParameterError, match=message):
+        load(name)
+
+
+def test_few_samples_of_a_class_are_for_training_and_testing():
+    task = load("randman:classes=3,inputs=4,per_class=5")
+    assert np.bincount(task.train_y).tolist() == [4] * 3 and np.bincount(task.test_y).tolist() == [1] * 3
+    assert np.bincount(task.hold_out(0.25).valid_y).tolist() == [1] * 3
+
+
+def test_archives_of_recordings_are_read_and_damaged_ones_refused(tmp_path):
+    import zipfile
+
+    path, listing = tmp_path / "nmnist_small.zip", "1 7\n"
+    for lists, recording, wrong in (
+        (("train1K.txt", "test100.txt"), bytes([3, 33, 0x81, 0, 2]), None),
+        (("train1K.txt",), bytes(5), "no archive of train1K.txt and test100.txt.*no item named 'test100.txt'"),
+        (("train1K.txt", "test100.txt"), bytes(4), "4 bytes; events take 5 bytes"),
+    ):
+        with zipfile.ZipFile(path, "w") as file:
+            file.writestr("1.bs2", recording)
+            for name in lists:
+                file.writestr(name, listing)
+        if wrong is None:
+            task = load("nmnist-small", data=tmp_path)
+            assert task.train_y.tolist() == [7] and task.train_x.times == pytest.approx([65538e-6])
+            continue
+        with pytest.raises(ExportError, match=wrong):
+            load("nmnist-small", data=tmp_path)
+    path.write_bytes(b"no")
+    with pytest.raises(ExportError, match="no archive of train1K.txt.*not a zip file"):
+        load("nmnist-small", data=tmp_path)
+
+
 def test_events_choose_samples_and_refuse_nonsense():
     events = Events.from_lists([([1, 0], [2e-3, 1e-3]), ([], []), ([2, 2], [0.0, 3e-3])], 3)
     assert len(events) == 3 and events[0][0].tolist() == [0, 1]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import h5py
 import numpy as np
 import pytest
 
@@ -78,8 +79,6 @@ def test_a_checkpoint_of_another_network_is_refused_and_changes_nothing(tmp_path
 
 
 def test_a_checkpoint_is_written_whole_or_not_at_all(tmp_path, monkeypatch):
-    import h5py
-
     sim = Simulator(network())
     sim.checkpoint(tmp_path / "c.h5")
     with pytest.raises(ExportError, match="exists. Give overwrite=True"):
@@ -94,8 +93,15 @@ def test_a_checkpoint_is_written_whole_or_not_at_all(tmp_path, monkeypatch):
     assert sorted(p.name for p in tmp_path.iterdir()) == ["c.h5"]
 
 
-def test_a_file_without_a_checkpoint_is_refused(tmp_path):
+def test_files_that_hold_something_else_say_what(tmp_path):
     sim = Simulator(network())
+    sim.checkpoint(tmp_path / "c.h5")
+    with pytest.raises(ExportError, match=r"is a checkpoint, no result; Simulator\.restore\(path\)"):
+        load(tmp_path / "c.h5")
+    with h5py.File(tmp_path / "other.h5", "w") as file:
+        file.create_group("snn/classifier")
+    with pytest.raises(ExportError, match="holds no result of a run, but: classifier"):
+        load(tmp_path / "other.h5")
     sim.run(0.01, progress=False).save(tmp_path / "run.h5")
     with pytest.raises(ExportError, match="holds no checkpoint"):
         sim.restore(tmp_path / "run.h5")

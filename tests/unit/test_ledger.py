@@ -122,6 +122,55 @@ def test_unknown_place_of_accumulators_is_refused():
 def test_unknown_book_names_the_known_ones():
     with pytest.raises(ParameterError, match="horowitz45-fp32, unit"):
         PriceBook.load("loihi9")
+    with pytest.raises(ParameterError, match="3 is no name and no path"):
+        Ledger().price(3)
+
+
+HEAD = 'name = "own"\nnode = "none"\nsource = "none"\n'
+
+
+def test_an_operation_with_a_price_of_its_own_is_not_priced_by_its_parts(tmp_path):
+    path = tmp_path / "own.toml"
+    prices = {"queue": 8.0, "syn_ac": 24.0, "add": 1.0, "state_rw": 3.0}
+    tables = [f"[op.{op}]\npj = {pj}\nlow = {pj / 2}\nhigh = {2 * pj}\n" for op, pj in prices.items()]
+    path.write_text(HEAD + "".join(tables))
+    ledger = Ledger(samples=1)
+    for op, n in (("queue", 10), ("syn_ac", 5), ("add", 7), ("state_rw", 4), ("mac", 1)):
+        ledger.add("forward", "net", op, n)
+    bill = ledger.price(path)
+    assert bill.pj() == 10 * 8.0 + 5 * 24.0 + 7 * 1.0 + 4 * 3.0
+    assert bill.unpriced == [("forward", "net", "mac", 1)]  # it takes a multiplication too
+    assert ledger.price(str(path)).rows == bill.rows == ledger.price(PriceBook.load(path)).rows
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ('name = "own', "cannot be read as TOML"),
+        ('name = "own"\n', "has no node"),
+        (HEAD + "[op.ad]\npj = 1.0\nlow = 1.0\nhigh = 1.0\n", "prices 'ad', which is not counted; syn_ac, mac, add"),
+        (HEAD + "[op.add]\npj = 1.0\n", r"op\.add of .* has no low"),
+        (HEAD + '[op.add]\npj = "a"\nlow = 1.0\nhigh = 1.0\n', "pj is 'a'; give a number above 0"),
+        (HEAD + "[op.add]\npj = -5.0\nlow = 1.0\nhigh = 1.0\n", r"pj is -5\.0; give a number above 0"),
+        (HEAD + "[op.add]\npj = 1.0\nlow = 0.0\nhigh = 1.0\n", r"low is 0\.0; give a number above 0"),
+        (HEAD + "[op.add]\npj = 5.0\nlow = 6.0\nhigh = 7.0\n", "give low <= pj <= high"),
+        (HEAD + "[op.add]\npj = 5.0\nlow = 1.0\nhigh = nan\n", "high is nan"),
+        (HEAD + "[op]\nadd = 1.0\n", r"op\.add of .* has no pj"),
+        (HEAD + "[[memory]]\npj = 5.0\nlow = 1.0\nhigh = 7.0\n", "a memory of .* has no bytes"),
+        (HEAD + "memory = 5\n", "write .op.add. and ..memory.."),
+    ],
+)
+def test_a_book_that_cannot_be_used_says_what_is_wrong(tmp_path, text, message):
+    path = tmp_path / "own.toml"
+    path.write_text(text)
+    with pytest.raises(ParameterError, match=message):
+        Ledger().price(path)
+
+
+def test_odds_are_of_one_book():
+    ledger = Ledger(samples=1)
+    with pytest.raises(ParameterError, match="prices of 'unit', the other of 'horowitz45-fp32'"):
+        ledger.price("unit").odds_below(ledger.price())
 
 
 def test_dense_backprop_costs_the_closed_form():

@@ -135,6 +135,16 @@ def test_weight_images_of_both_signs_are_coloured_about_zero():
     assert image.get_clim() == (-3.0, 3.0)
 
 
+@pytest.mark.parametrize(
+    ("w", "columns", "message"), [([[1.0], [2.0]], 0, "columns is 0"), ([[np.nan], [np.nan]], None, "nan only")]
+)
+def test_weight_images_that_cannot_be_drawn_are_refused(w, columns, message):
+    from snn.plot import weights_as_images
+
+    with pytest.raises(ParameterError, match=message):
+        weights_as_images(w, (1, 2), columns=columns)
+
+
 def test_progress_is_silent_when_stderr_is_not_a_terminal(monkeypatch):
     monkeypatch.setattr(sys, "stderr", io.StringIO())
     with progress(1.0, "simulate") as meter:
@@ -143,18 +153,18 @@ def test_progress_is_silent_when_stderr_is_not_a_terminal(monkeypatch):
     assert sys.stderr.getvalue() == ""
 
 
-def test_a_progress_bar_shows_part_time_and_events(monkeypatch):
+def test_a_progress_bar_shows_part_and_time(monkeypatch):
     pytest.importorskip("tqdm")
     monkeypatch.setattr(sys, "stderr", io.StringIO())
     clock = iter(np.arange(0.0, 100.0, 0.7))
     monkeypatch.setattr(meters.time, "monotonic", lambda: next(clock))
     with progress(2.0, "simulate", True) as meter:
         for k in range(1, 5):
-            meter.update(0.5 * k, events=1000 * k)
+            meter.update(0.5 * k)
     text = sys.stderr.getvalue()
     assert "simulate" in text
     assert "100%" in text
-    assert "events/s" in text
+    assert "2/2 s" in text
 
 
 def test_a_callback_gets_fractions_at_most_once_a_second_and_the_last_one(monkeypatch):
@@ -164,7 +174,7 @@ def test_a_callback_gets_fractions_at_most_once_a_second_and_the_last_one(monkey
     with progress(10.0, "simulate", lambda fraction, text: seen.append((fraction, text))) as meter:
         for k in range(1, 101):
             now[0] = 0.1 * k
-            meter.update(0.1 * k, events=k)
+            meter.update(0.1 * k)
     fractions = [fraction for fraction, _ in seen]
     assert fractions[-1] == 1.0
     assert fractions == sorted(fractions)

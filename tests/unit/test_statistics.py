@@ -69,7 +69,15 @@ def test_populations_are_pooled_in_order():
     assert rates(both, 0.0, 1.0).tolist() == [1.0, 1.0, 1.0]
 
 
-@pytest.mark.parametrize("wrong", [lambda s: rates(s, 1.0, 1.0), lambda s: correlation(s, 0.0, 1.0, bin=0.9)])
-def test_stretches_without_time_are_refused(wrong):
-    with pytest.raises(ParameterError, match="give"):
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        lambda s: rates(s, 1.0, 1.0),
+        lambda s: correlation(s, 0.0, 1.0, bin=0.9),
+        lambda s: correlation(s, 0.0, 1.0, bin=0.0),
+        lambda s: correlation(s, 0.0, 1.0, neurons=[0, 1]),
+    ],
+)
+def test_stretches_without_time_and_neurons_that_were_not_recorded_are_refused(wrong):
+    with pytest.raises(ParameterError, match="give|1 were recorded"):
         wrong(data([[0.5]]))
