@@ -113,28 +113,19 @@ def dry_run(plugin: Plugin) -> None:
         Naming the method, file and line that reads or writes something undeclared.
     """
     if isinstance(plugin, Rule):
-        v = ("v",) if "post.v" in plugin.reads else ()
-        syn, pre, post = _record(plugin, "syn", "w"), _record(plugin, "pre"), _record(plugin, "post", *v)
-        hooks = {
-            "on_pre": (syn, pre, post, 0.0),
-            "on_post": (syn, pre, _record(plugin, "post"), 0.0),
-            "pre_spike": (pre, 0.0),
-            "post_spike": (_record(plugin, "post", *v), 0.0),
-            "post_signal": (_record(plugin, "post", *v), 0.5, 0.0),
-            "on_signal": (syn, pre, _record(plugin, "post"), 0.5, 0.0),
-            "on_end": (syn, pre, _record(plugin, "post"), 0.0),
-            "on_teach": (_record(plugin, "post"), 0.5, 0.0),
-            "gain": (_record(plugin, "post"), 0.0),
-        }
         own = [n for n, value in vars(type(plugin)).items() if isinstance(value, types.FunctionType)]
-        if own and not any(map(plugin.overrides, hooks)):
+        if own and not any(map(plugin.overrides, plugin.hooks)):
             raise PluginError(
                 f"{type(plugin).__name__} has no method that the engine calls; it has {', '.join(own)}. What is "
-                f"called: {', '.join(hooks)}."
+                f"called: {', '.join(plugin.hooks)}."
             )
-        for name, args in hooks.items():
-            if plugin.overrides(name):
-                _call(plugin, name, *args)
+        for hook, arguments in plugin.hooks.items():
+            if plugin.overrides(hook):
+                v = ("v",) if "post.v" in plugin.reads and hook in plugin.sees_v else ()
+                more = {"syn": ("w",), "post": v}
+                known: dict[str, Any] = {"signal": 0.5, "w": 0.5, "t": 0.0}
+                known |= {kind: _record(plugin, kind, *more.get(kind, ())) for kind in plugin.state_kinds}
+                _call(plugin, hook, *(known[argument] for argument in arguments))
     elif isinstance(plugin, (Model, Source)):
         seen = seen_by(plugin, 0) if plugin.per_neuron() else plugin
         cell = _record(plugin, "cell")
@@ -161,13 +152,13 @@ def dry_run(plugin: Plugin) -> None:
             raise PluginError(str(error).replace("PluginAt", type(plugin).__name__)) from error
     elif isinstance(plugin, Credit):
         _call(plugin, "feedback", 0.5, 0.5)
-        for name, args in (
+        for method, given in (
             ("learn", (0.5, 0.5, 0.5)),
             ("mirror", (0.5, 0.5, 0.5)),
             ("perturb", (0.5,)),
             ("expect", (0.5, 0.5)),
         ):
-            if plugin.overrides(name):
-                _call(plugin, name, *args)
+            if plugin.overrides(method):
+                _call(plugin, method, *given)
     elif isinstance(plugin, Current):
         _call(seen_by(plugin, 0) if plugin.per_neuron() else plugin, "value", _record(plugin, "cell"), 0.0, 1e-4, 0.5)

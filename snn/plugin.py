@@ -344,9 +344,20 @@ class Rule(Plugin):
     """
 
     state_kinds = ("syn", "pre", "post")
-    hooks: ClassVar[tuple[str, ...]] = (
-        "on_pre", "on_post", "pre_spike", "post_spike", "post_signal", "on_signal", "on_end",
-    )  # fmt: skip
+    hooks: ClassVar[dict[str, tuple[str, ...]]] = {
+        "on_pre": ("syn", "pre", "post", "t"),
+        "on_post": ("syn", "pre", "post", "t"),
+        "pre_spike": ("pre", "t"),
+        "post_spike": ("post", "t"),
+        "post_signal": ("post", "signal", "t"),
+        "on_signal": ("syn", "pre", "post", "signal", "t"),
+        "on_end": ("syn", "pre", "post", "t"),
+        "on_teach": ("post", "w", "t"),
+        "gain": ("post", "t"),
+    }
+    """What each hook is called with, after `self`."""
+    sees_v: ClassVar[tuple[str, ...]] = ("on_pre", "post_spike", "post_signal")
+    """Hooks in which `post.v` is there for a rule that reads it."""
     reads: ClassVar[tuple[str, ...]] = ()
     """Beyond its declared state, what the rule reads: ``("post.v",)`` for the target's membrane potential.
 

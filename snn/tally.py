@@ -251,21 +251,11 @@ def tally(rule: Rule, hook: str) -> Tally:
         return _Record(values, level, where, counts, decaying(kind) | set(extra) - {"w"})
 
     syn, pre = record("syn", "w"), record("pre")
-    sees_v = "post.v" in rule.reads and hook in ("on_pre", "post_spike", "post_signal")
-    post = record("post", *(("v",) if sees_v else ()))
+    post = record("post", *(("v",) if "post.v" in rule.reads and hook in rule.sees_v else ()))
     t = _Number(1e-3, _EACH if per_spike else _SHARED, counts)
-    signal = _Number(0.5, _EACH, counts)
-    arguments: dict[str, tuple[Any, ...]] = {
-        "on_pre": (syn, pre, post, t),
-        "on_post": (syn, pre, post, t),
-        "pre_spike": (pre, t),
-        "post_spike": (post, t),
-        "post_signal": (post, signal, t),
-        "on_signal": (syn, pre, post, signal, t),
-        "on_end": (syn, pre, post, t),
-        "on_teach": (post, _Number(0.5, _EACH, counts), t),
-    }
-    getattr(_Counted(rule), hook)(*arguments[hook])
+    each = _Number(0.5, _EACH, counts)
+    known = {"syn": syn, "pre": pre, "post": post, "signal": each, "w": each, "t": t}
+    getattr(_Counted(rule), hook)(*(known[argument] for argument in rule.hooks[hook]))
     if hook in ("post_signal", "on_signal"):
         counts.count(_EACH, "far")  # the signal itself is fetched
     for kind, used in (("pre", pre), ("post", post)):

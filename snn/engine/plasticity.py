@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from ..plugin import Rule
 from .cells import closed_potential, many_potential, one_potential
 from .dispatch import by_kind, hook, with_hooks
 from .jit import choose, kernel, nothing, specialise
@@ -20,7 +21,6 @@ from .types import decays, view
 
 _on_pre, _on_post = hook("on_pre"), hook("on_post")
 _pre_spike, _post_spike = hook("pre_spike"), hook("post_spike")
-HOOKS = ("on_pre", "on_post", "pre_spike", "post_spike", "post_signal", "on_signal", "on_end", "on_teach")
 
 
 def row_factors(table, k, taus):
@@ -177,7 +177,7 @@ def refresh(g, t):
         g.t0 += g.step
 
 
-@with_hooks(*HOOKS)
+@with_hooks(*Rule.hooks)
 def keep_up(g, t):
     """Refresh though nothing has happened: engines that share a network then have the same reference time."""
     refresh(g, t)
@@ -255,7 +255,7 @@ def row_on_pre(g, lr, pre, t, e):
     _choose_on_pre(g, lr, pre, decays(g.taus_post, t - g.t0), t, e)
 
 
-@with_hooks(*HOOKS)
+@with_hooks(*Rule.hooks)
 def learn(g, lr, t, e):
     """Plasticity of a row at which a spike has arrived: catch up with post spikes, on_pre, pre_spike."""
     settle(g, lr)
@@ -313,7 +313,7 @@ def _fill_overload(arrays, values):
     return fill
 
 
-@with_hooks(*HOOKS)
+@with_hooks(*Rule.hooks)
 def clear_traces(g):
     """Traces back to their start; synapses keep what they have learned."""
     _fill(g.pre, g.init_pre)

@@ -12,21 +12,9 @@ from ..build import resolve_rule
 from ..plugin import Model, Rule
 from ..units import Hz, ms
 from .checks import Report, _arguments, _compiled, _instance, _read_source, _require, _round_trip, _same
-from .parts import Follower, Train, _trains, network_with
+from .parts import Broadcast, Follower, Train, _trains, network_with
 from .record import Record
 from .twin import Twin, _Path, simulate
-
-_HOOK_ARGUMENTS: dict[str, tuple[str, ...]] = {
-    "on_pre": ("self", "syn", "pre", "post", "t"),
-    "on_post": ("self", "syn", "pre", "post", "t"),
-    "pre_spike": ("self", "pre", "t"),
-    "post_spike": ("self", "post", "t"),
-    "post_signal": ("self", "post", "signal", "t"),
-    "on_signal": ("self", "syn", "pre", "post", "signal", "t"),
-    "on_end": ("self", "syn", "pre", "post", "t"),
-}
-
-_SEES_V = ("on_pre", "post_spike", "post_signal")
 
 
 def _bounds_of(rule: Rule) -> tuple[float, float]:
@@ -76,6 +64,8 @@ def check_rule(
     **values: Any,
 ) -> Report:
     """Certify a plasticity rule: state, bounds, ties, bursts, delays, and that compiled and plain runs agree.
+
+    Every hook of the rule is tried, `on_teach` by spikes that teach and `gain` by a layer below.
 
     Parameters
     ----------
@@ -127,7 +117,7 @@ def _check_rule_declaration(rule: Rule) -> str:
     hooks = [hook for hook in rule.hooks if rule.overrides(hook)]
     _require(bool(hooks), f"{name} has none of {', '.join(rule.hooks)}, so it never does anything. Write one of them.")
     for hook in hooks:
-        _arguments(rule, hook, _HOOK_ARGUMENTS[hook])
+        _arguments(rule, hook, ("self", *rule.hooks[hook]))
     if rule.bounds is not None:
         for bound in rule.bounds:
             _require(
@@ -147,26 +137,26 @@ def _check_rule_records(rule: Rule) -> str:
     fields = {kind: set(rule.states(kind)) for kind in ("syn", "pre", "post")}
     fields["syn"].add("w")
     calls = 0
-    for hook in rule.hooks:
+    for hook, arguments in rule.hooks.items():
         if not rule.overrides(hook):
             continue
-        arguments = _HOOK_ARGUMENTS[hook]
-        shown = {"v"} if hook in _SEES_V and "post.v" in rule.reads else set()
+        shown = {"v"} if hook in rule.sees_v and "post.v" in rule.reads else set()
         readable = fields | {"post": fields["post"] | shown}
-        _read_source(rule, hook, {i: (a, readable[a]) for i, a in enumerate(arguments) if a in fields})
+        _read_source(rule, hook, {i: (a, readable[a]) for i, a in enumerate(arguments, 1) if a in fields})
         for w in _start_weights(rule):
             for level in (0.0, 0.3, 2.0):
                 for signal in (-1.0, 0.0, 1.0):
                     results = []
                     for _ in range(2):
-                        known: dict[str, Any] = {"signal": signal, "t": 0.1}
+                        known: dict[str, Any] = {"signal": signal, "w": signal, "t": 0.1}
                         for kind, names in fields.items():
                             known[kind] = Record(owner, kind, dict.fromkeys(names, level))
                         known["syn"].w = w
                         for name in shown:
                             known["post"].show(name, level)
-                        getattr(rule, hook)(*(known[argument] for argument in arguments[1:]))
-                        results.append([known[kind].values() for kind in fields])
+                        given = getattr(rule, hook)(*(known[argument] for argument in arguments))
+                        returned = {"what it returns": math.nan if given is None else given} if hook == "gain" else {}
+                        results.append([*(known[kind].values() for kind in fields), returned])
                         calls += 1
                     _require(
                         results[0] == results[1],
@@ -253,12 +243,20 @@ def _rule_networks(rule: Rule, seed: int) -> list[tuple[str, Callable[[], Any], 
         cell = Follower(coupling=0.3 / max(abs(low), abs(high)), t_ref=2 * ms)
         return net(_trains(8, rate=40 * Hz), 8, _trains(4, rate=20 * Hz), 4, cell)
 
-    return [
+    def teaching() -> Any:
+        made = net(_trains(3, rate=60 * Hz), 3, _trains(2, rate=40 * Hz), 2)
+        errors = made.population("errors", _trains(2, rate=80 * Hz), 2)
+        fixed, learner = np.array([[0.3, -0.2], [-0.1, 0.2]]), made.projections["plastic"]
+        made.connect(errors, made.populations["post"], weight=fixed, delay=2 * ms, teaches=learner, name="errors")
+        return made
+
+    found = [
         ("simultaneous spikes", simultaneous, 0.2),
         ("bursts", bursts, 0.15),
         ("several delays", delays, 0.5),
         ("Poisson trains", poisson, 1.0),
     ]
+    return [*found, ("teaching", teaching, 0.5)] if rule.overrides("on_teach") else found
 
 
 def _check_rule_run(make: Callable[[], Any], duration: float, ties: str, compiled: bool) -> str:
@@ -281,16 +279,23 @@ def _check_rule_presentations(rule: Rule, compiled: bool, seed: int) -> str:
 
     def make() -> Any:
         cell = Follower(coupling=0.3 / max(abs(low), abs(high)), t_ref=1 * ms)
-        return network_with(
+        net = network_with(
             rule, model=cell, pre=_trains(6, latency=20 * ms), n_pre=6, teacher=_trains(4, rate=60 * Hz), n_post=4,
             weight=middle, readout=2, seed=seed,
         )  # fmt: skip
+        if rule.overrides("gain") and rule.needs_signal:
+            # A layer whose signal goes through the gain of the one above.
+            below = net.population("below", cell, 3)
+            net.connect(net.populations["pre"], below, weight=middle, delay=1 * ms, rule=rule, name="plastic below")
+            net.credit(Broadcast(), error=net.populations["post"], to=below)
+        return net
 
     samples = np.random.default_rng(seed).uniform(-0.3, 1.0, (8, 6)).clip(0.0)
     labels = [0, 1, 1, 0, 1, 0, 0, 1]
     twin = Twin(make())
     outputs = twin.present(samples, labels, into="pre", readout="readout", duration=30 * ms)
-    ours = twin.weights("plastic")
+    plastic = [name for name in twin.network.projections if name.startswith("plastic")]
+    ours = np.concatenate([twin.weights(name) for name in plastic])
     moved = int(np.count_nonzero(ours != middle))
     if not compiled:
         return f"{len(labels)} samples, {moved} of {ours.size} weights moved, plain only"
@@ -300,5 +305,6 @@ def _check_rule_presentations(rule: Rule, compiled: bool, seed: int) -> str:
         samples, labels, into=net.populations["pre"], readout=net.populations["readout"], duration=30 * ms
     )
     _same(outputs, shown.outputs, "readouts")
-    worst = _same(ours, sim.weights("plastic"), f"weights after {len(labels)} presentations")
+    theirs = np.concatenate([sim.weights(name) for name in plastic])
+    worst = _same(ours, theirs, f"weights after {len(labels)} presentations")
     return f"{len(labels)} samples, {moved} of {ours.size} weights moved, largest relative difference {worst:.1g}"

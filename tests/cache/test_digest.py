@@ -33,16 +33,18 @@ package = module("package", constants=module("package.constants", K=1.0))
 mathematics = module("mathematics", K=1.0)
 
 
-@njit
-def compiled(w):
+def helper(w):
     return w + K
+
+
+compiled = njit(helper)
 
 
 def plain(w):
     return w + package.constants.K
 
 
-package.constants.f = FunctionType(compiled.py_func.__code__, vars(package.constants), "f")
+package.constants.f = FunctionType(helper.__code__, vars(package.constants), "f")
 package.constants.f.__module__ = "package.constants"
 package.constants.g = njit(package.constants.f)
 

@@ -9,13 +9,14 @@ import numpy as np
 import pytest
 
 from models import LIF, LIFExp, Poisson, SpikeTimes
-from rules import Delta, PairSTDP
+from rules import Delta, PairSTDP, ThreeFactor
 from snn.connect import all_to_all, from_arrays, one_to_one
 from snn.errors import PluginError, SimulationError
 from snn.network import Network
 from snn.plugin import Model, Rule, param, state
 from snn.random import Streams, normal, uniform_at
 from snn.testing import HELD, CheckFailed, Follower, Sum, Train, Twin, check_model, check_rule, network_with, simulate
+from snn.testing.lessons import Lessons
 from snn.units import Hz, ms
 
 TAU = 20 * ms
@@ -367,6 +368,60 @@ def test_check_rule_refuses_memory_outside_the_records():
 
     with pytest.raises(CheckFailed, match=r"Remembers.on_pre gave two results for the same records"):
         check_rule(Remembers, compiled=False)
+
+
+class Taught(Rule):
+    """Learns of nothing but what it is taught."""
+
+    told = state("post")
+
+    def on_teach(self, post: Any, w: float, t: float) -> None:
+        post.told += w
+
+    def on_pre(self, syn: Any, pre: Any, post: Any, t: float) -> None:
+        syn.w += 0.01 * post.told
+
+
+def test_check_rule_tries_on_teach_by_spikes_that_teach():
+    checks = [check.check for check in check_rule(Taught, compiled=False).checks]
+    assert "teaching, pre_first" in checks and "teaching, post_first" in checks
+
+    class OnlyTaught(Rule):
+        told = state("post")
+
+        def on_teach(self, post: Any, w: float, t: float) -> None:
+            post.told += w
+
+    assert check_rule(OnlyTaught, compiled=False).passed
+
+
+def test_check_rule_refuses_on_teach_that_uses_what_is_not_declared():
+    class Misspelt(Taught):
+        def on_teach(self, post: Any, w: float, t: float) -> None:
+            post.tol += w
+
+    with pytest.raises(CheckFailed, match=r"Misspelt\.on_teach \(line \d+\) uses post\.tol"):
+        check_rule(Misspelt, compiled=False)
+
+
+def test_check_rule_refuses_a_gain_that_returns_nothing():
+    class Silent(Rule):
+        def gain(self, post: Any, t: float) -> None:
+            pass
+
+    with pytest.raises(CheckFailed, match=r"Silent\.gain made what it returns nan"):
+        check_rule(Silent, compiled=False)
+
+
+@pytest.mark.parametrize("factor", [1.0, 3.0])
+def test_check_rule_sees_where_the_gain_of_compiled_and_plain_runs_differs(factor, monkeypatch):
+    plain = Lessons.gain
+    monkeypatch.setattr(Lessons, "gain", lambda self, name, signal: factor * plain(self, name, signal))
+    if factor == 1.0:
+        check_rule(ThreeFactor())
+    else:
+        with pytest.raises(CheckFailed, match="weights after 8 presentations"):
+            check_rule(ThreeFactor())
 
 
 def test_check_rule_refuses_a_hook_with_the_wrong_arguments():

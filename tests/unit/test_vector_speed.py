@@ -42,7 +42,7 @@ def learn_from_arrival(g, lr, t, e):
 
 @callable_kernel
 def learn_from_signal(g, t):
-    signals.choose_signal(g, t)
+    signals.tell_synapses(g, t)
 
 
 @pytest.mark.skipif(not COMPILED, reason="nothing is compiled")
