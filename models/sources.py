@@ -64,10 +64,10 @@ class Regular(Source):
     start: float = param(0.0, unit="s", min=0, plausible=1e6, doc="time of the first spike")
 
     def next_spike(self, cell: Any, t: float, u: float) -> float:
-        if t < 0.0:
+        if t < self.start:
             return self.start
         # From the start on, so that rounding errors do not add up.
-        return self.start + (math.floor((t - self.start) / self.period + 0.5) + 1.0) * self.period
+        return self.start + (math.floor((t - self.start) / self.period + 1e-6) + 1.0) * self.period
 
 
 class Latency(Source):

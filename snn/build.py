@@ -186,6 +186,13 @@ class Built:
         for struct in self.currents:
             struct.refresh()
 
+    def redraw(self, names: Collection[str]) -> None:
+        """Draw the next spikes of sources anew, as their parameters have changed."""
+        for k, name in enumerate(self.network.populations):
+            if name in names:
+                for part in self.parts:
+                    part.links[0].ask(k, cells.REDRAW, 0, part.engine.now)
+
     def settle(self) -> None:
         """Bring every weight and the reference times of traces up to date, and all counters to the first engine's."""
         for part in self.parts:

@@ -9,22 +9,44 @@ from typing import Any
 import numpy as np
 
 from .errors import NetworkError
-from .network import Network
-from .plugin import Source
+from .network import Network, Population
+from .plugin import Plugin, Source
+
+# What synapses are drawn from.
+_DRAWN = ("name", "connector", "weight", "delay", "port", "dtype", "rule")
+
+Declared = dict[tuple[str, str], dict[str, Any]]
 
 
-def declarations(network: Network) -> dict[str, dict[str, Any]]:
-    """Every declaration by name, with the parameters of models as they are now."""
-    # Copies: an array may also be changed in place.
-    found = {f"population {n!r}": copy.deepcopy(p.model.params()) for n, p in network.populations.items()}
-    found |= {f"projection {name!r}": {} for name in network.projections}
-    found |= {f"current {k} into {i.population.name!r}": {} for k, i in enumerate(network.currents)}
-    found |= {f"credit {link.name!r}": {} for link in network.credits}
-    return found
+def declarations(network: Network) -> Declared:
+    """Every declaration by kind and name, with what it is made of as it is now.
+
+    Parameters of models, rules and currents are copies, as an array may also be changed in place; what a projection is
+    drawn from is not, as it may be large.
+    """
+    found: Declared = {}
+    for name, p in network.populations.items():
+        found["population", name] = {"name": p.name, "size": p.size, "model": p.model} | _parameters(p.model)
+    for name, q in network.projections.items():
+        rule = {} if q.rule is None else {f"rule.{key}": value for key, value in _parameters(q.rule).items()}
+        found["projection", name] = {key: getattr(q, key) for key in _DRAWN} | rule
+    for k, injection in enumerate(network.currents):
+        found["current", f"{k} into {injection.population.name}"] = _parameters(injection.current)
+    # The pathway of a credit link may change: it is asked anew for every signal.
+    return found | {("credit", link.name): {} for link in network.credits}
 
 
-def follow(network: Network, before: dict[str, dict[str, Any]], drawn: Collection[str]) -> bool:
-    """Take note of changes that act (of sources, which are asked anew for every spike); whether there were any.
+def _parameters(plugin: Plugin) -> dict[str, Any]:
+    return copy.deepcopy(plugin.params())
+
+
+def _is_same(now: Any, was: Any) -> bool:
+    number = (bool, int, float, str, np.ndarray)
+    return now is was or (isinstance(now, number) and isinstance(was, number) and np.array_equal(now, was))
+
+
+def follow(network: Network, before: Declared, drawn: Collection[str]) -> list[str]:
+    """Take note of changes that act, of parameters of sources.
 
     Parameters
     ----------
@@ -34,33 +56,77 @@ def follow(network: Network, before: dict[str, dict[str, Any]], drawn: Collectio
     drawn : names of populations
         Sources whose spikes are drawn as numbers of arrivals; these cannot follow.
 
+    Returns
+    -------
+    list of str
+        Names of the populations whose sources have changed.
+
     Raises
     ------
     NetworkError
         For every other change.
     """
-    now, changed = declarations(network), False
+    now = declarations(network)
     if now.keys() != before.keys():
+        names = sorted(f"{kind} {name!r}" for kind, name in now.keys() ^ before.keys())
         raise NetworkError(
-            f"The network has changed since the simulator was made: {', '.join(sorted(now.keys() ^ before.keys()))}. "
-            "Make a new Simulator, which starts anew."
+            f"The network has changed since the simulator was made: {', '.join(names)}. Make a new Simulator, which "
+            "starts anew."
         )
-    for name, population in network.populations.items():
-        was, is_source = before[f"population {name!r}"], isinstance(population.model, Source)
-        for parameter, value in now[f"population {name!r}"].items():
-            if np.array_equal(value, was[parameter]):
+    changed = []
+    for (kind, name), parts in now.items():
+        known = before[kind, name]
+        for key in [*known, *(key for key in parts if key not in known)]:
+            value, was = parts.get(key), known.get(key)
+            if _is_same(value, was):
                 continue
-            if not is_source or name in drawn:
-                instead = (
-                    f"record=[Spikes({name})], which makes each spike"
-                    if is_source
-                    else "net.inject(...) with a current that changes with time"
-                )
+            population = network.populations.get(name) if kind == "population" else None
+            if population is None or name in drawn or not _is_asked(population, key):
                 raise NetworkError(
-                    f"{type(population.model).__name__}.{parameter} of population {name!r} has changed from "
-                    f"{was[parameter]!r} to {value!r} since the simulator was made, which it would not follow. Make a "
-                    f"new Simulator, or use {instead}."
+                    f"{_what(population, key)} of {kind} {name!r} has changed from {was!r} to {value!r} since the "
+                    f"simulator was made, which it would not follow. Make a new Simulator"
+                    f"{_instead(kind, population, key, name in drawn)}."
                 )
-            was[parameter] = value
-            changed = True
+            _check_shape(population, key, value, was)
+            known[key] = value
+            changed.append(name)
     return changed
+
+
+def _is_asked(population: Population, key: str) -> bool:
+    """Whether a change acts, as sources are asked anew for every spike."""
+    return isinstance(population.model, Source) and key in population.model.params_declared
+
+
+def _what(population: Population | None, key: str) -> str:
+    is_parameter = population is not None and key in population.model.params_declared
+    return f"{type(population.model).__name__}.{key}" if population is not None and is_parameter else key
+
+
+def _check_shape(population: Population, key: str, value: Any, was: Any) -> None:
+    """Refuse an array in the place of a number, or of another shape: kernels were made for what was there."""
+    now, then = np.shape(value), np.shape(was)
+    if population.model.params_declared[key].series:
+        # Any number of steps, of one rate or of one for each neuron.
+        now, then = (len(now), *now[1:]), (len(then), *then[1:])
+    if now != then:
+        raise NetworkError(
+            f"{_what(population, key)} of population {population.name!r} had the shape {np.shape(was)} when the "
+            f"simulator was made, and has {np.shape(value)} now. Give the same shape, or make a new Simulator."
+        )
+
+
+def _instead(kind: str, population: Population | None, key: str, is_drawn: bool) -> str:
+    """What else can be done, as the end of a sentence."""
+    if population is not None and is_drawn:
+        return f", or use record=[Spikes({population.name})], which makes each spike"
+    if population is not None and key in population.model.params_declared:
+        return ", or use net.inject(...) with a current that changes with time"
+    if kind == "projection" and key == "weight":
+        return ", or use sim.set_weights(...)"
+    if key.startswith("rule."):
+        return f", or use sim.set_rule(..., {key.removeprefix('rule.')}=...)"
+    return ""
+
+
+__all__ = ["declarations", "follow"]

@@ -71,8 +71,7 @@ class Recorder:
                 chosen = request.indices(source.size)
                 self.ends[k] = chosen, source[chosen], target[chosen]
             if request.every is not None:
-                # Samples are multiples of the interval; the tolerance is for products like 3 * 0.1.
-                self.next[k] = math.ceil(t_start / request.every - 1e-9)
+                self.next[k] = _first_sample(t_start, request.every)
             elif isinstance(request, Weights) and not request.on_change:
                 self._add(k, t_start, self._weights(k))
             if getattr(request, "on_events", False):
@@ -98,10 +97,10 @@ class Recorder:
 
     def _due(self, r: int, t_end: float) -> float:
         """Engine's time of the next sample of a request; inf where it belongs to the next run."""
-        every = self.sim.requests[r].every
-        due = float(self.next[r] * every - self.offset)
-        # An end that is meant to be a multiple of the interval may be so but for rounding.
-        return due if due < t_end - 1e-9 * every else math.inf
+        k, every = self.next[r], self.sim.requests[r].every
+        if k >= _first_sample(self.offset + t_end, every):
+            return math.inf
+        return max(float(k * every), self.t_start) - self.offset
 
     def next_sample(self, t_end: float) -> float:
         """Engine's time of the next sample that is due before t_end."""
@@ -240,6 +239,11 @@ class Recorder:
             else:
                 weights[data.projection] = data
         return Result(spikes=self._spikes(self.raw), states=states, weights=weights, **known)
+
+
+def _first_sample(t: float, every: float) -> int:
+    """Number of the first sample that is due at t or later; what is so but for the rounding of a sum is due at t."""
+    return math.ceil(t / every - 1e-6)
 
 
 def spikes_by_population(recorded: list[tuple[np.ndarray, np.ndarray]], built: Built) -> dict[str, SpikeData]:

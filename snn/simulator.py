@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import functools
 import math
+import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +23,7 @@ from .declared import declarations, follow
 from .driver import grow
 from .engine import exact, rows
 from .engine import grid as stepping
-from .errors import ExportError, Interrupted, NetworkError, ParameterError, RecordingError
+from .errors import ExportError, Interrupted, NetworkError, ParameterError, RecordingError, SimulationError
 from .grid import Grid, choose_engine
 from .interrupt import STRETCH_SECONDS, Deferred
 from .memory import check_memory
@@ -117,6 +119,7 @@ class Simulator:
         start(self.built)
         share(self.built, self.threads)
         self._declared = declarations(network)
+        self._busy = threading.Lock()
         self.presented = 0
         # Time of the engine's clock 0, and whether the engine is still in its last presentation.
         self._offset, self._stale = 0.0, False
@@ -297,22 +300,38 @@ class Simulator:
         duration = arguments.duration_of("Simulator.run: duration", duration, plausible=1e5)
         if self.grid is not None and duration > 0:
             self.grid.whole("Simulator.run: duration", duration)
-        with Deferred() as interrupt:
+        with self._alone(), Deferred() as interrupt:
             result = self._run(duration, progress, interrupt)
         if interrupt.asked:
             raise Interrupted(f"Ctrl+C has ended the run at t = {self.t:g} s; `result` is what was recorded.", result)
         return result
 
-    def _check_unchanged(self) -> None:
-        if follow(self.network, self._declared, self.built.drawn):
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        if not self._busy.acquire(blocking=False):
+            raise SimulationError(
+                "This simulator is running already, in another thread or around the function that calls it. Give each "
+                "thread a Simulator of its own."
+            )
+        try:
+            yield
+        finally:
+            self._busy.release()
+
+    def _follow(self) -> list[str]:
+        """Names of populations whose sources have changed; every other change of the network is refused."""
+        changed = follow(self.network, self._declared, self.built.drawn)
+        if changed:
             self.__dict__.pop("_described", None)
+        return changed
 
     def _run(self, duration: float, progress: Any, interrupt: Deferred) -> Result:
-        self._check_unchanged()
+        changed = self._follow()
         if self._stale:
             self._renew()
         b = self.built
         b.refresh()
+        b.redraw(changed)
         t_start, t_end = b.engine.now, b.engine.now + duration
         recorder = Recorder(self, self.t)
         began = time.perf_counter()
@@ -532,21 +551,22 @@ class Simulator:
         van Rossum (2001) Neural Comput. 13, 751 (distance of spike trains).
         """
         began = time.perf_counter()
-        self._check_unchanged()
-        asked = exhibition(
-            self.built, samples, labels, into=into, readout=readout, duration=duration, learn=learn, order=order,
-            targets=targets, every=every, teach_from=teach_from, code=code, tau_read=tau_read, labels_into=labels_into,
-            threads=threads, record=record,
-        )  # fmt: skip
-        self.built.settle()
-        self._offset, self._stale = self.t, True
-        if len(self.built.parts) > 1:
-            # Every presentation starts afresh, on one engine.
-            self.built = self._anew()
-        engines = [self.built, *(self._anew() for _ in range(asked.parts - 1))]
-        shown = show(engines, asked, first=self.presented, began=began, progress=progress)
-        self.presented += len(shown)
-        self._offset += len(shown) * asked.duration
+        with self._alone():
+            self._follow()
+            asked = exhibition(
+                self.built, samples, labels, into=into, readout=readout, duration=duration, learn=learn, order=order,
+                targets=targets, every=every, teach_from=teach_from, code=code, tau_read=tau_read,
+                labels_into=labels_into, threads=threads, record=record,
+            )  # fmt: skip
+            self.built.settle()
+            self._offset, self._stale = self.t, True
+            if len(self.built.parts) > 1:
+                # Every presentation starts afresh, on one engine.
+                self.built = self._anew()
+            engines = [self.built, *(self._anew() for _ in range(asked.parts - 1))]
+            shown = show(engines, asked, first=self.presented, began=began, progress=progress)
+            self.presented += len(shown)
+            self._offset += len(shown) * asked.duration
         return shown
 
 

@@ -31,8 +31,9 @@ CLOSED = Kind("closed")  # any closed form, by the model's own methods
 SOURCE = Kind("source")
 GIVEN = Kind("given")  # spikes are in the wiring
 
-# What a block can be asked to do; NUDGE: take an arrival of weight t on the first port, before anything has happened.
-OPEN, CONFIRM, FIRE, RELEASE, RESET, SPIKES, POTENTIAL, NUDGE = range(8)
+# What a block can be asked to do; NUDGE: take an arrival of weight t on the first port, before anything has happened;
+# REDRAW: the parameters of a source have changed.
+OPEN, CONFIRM, FIRE, RELEASE, RESET, SPIKES, POTENTIAL, NUDGE, REDRAW = range(9)
 
 # So many spikes of a source at one instant are taken for spikes without end; few intervals are too short for the clock.
 _AT_ONCE = 10_000
@@ -450,6 +451,20 @@ def restart_source(b, presentation):
 
 
 @kernel
+def redraw_source(b, now):
+    """Let every source go on from its last spike as it is now, with new numbers, to its first spike from `now` on."""
+    for k in range(b.g1 - b.g0):
+        t = b.last_t[k]
+        while True:
+            b.fired[k] += 1
+            after = next_spike(b, k, t, b.fired[k])
+            if after >= now or after <= t:
+                break
+            t = after
+        b.next_t[k] = after
+
+
+@kernel
 def _source_spikes(b, e):
     """Let every source fire within the window that is being opened; -1 if it cannot be done."""
     for j in range(b.g1 - b.g0):
@@ -480,6 +495,8 @@ def source_block(b, e, op, j, t):
         return _source_spikes(b, e)
     if op == RESET:
         restart_source(b, j)
+    elif op == REDRAW:
+        redraw_source(b, t)
     return 0.0
 
 

@@ -12,7 +12,17 @@ import math
 import numpy as np
 
 from . import methods
-from .cells import HELD, NUDGE, POTENTIAL, RESET, back_to_start, next_spike, restart_source
+from .cells import (
+    HELD,
+    NUDGE,
+    POTENTIAL,
+    REDRAW,
+    RESET,
+    back_to_start,
+    next_spike,
+    redraw_source,
+    restart_source,
+)
 from .dispatch import Kind, optional, with_hooks
 from .jit import entry, inlined, kernel
 from .rng import LANES, gaussian, lane_of, poisson, random_word, refined, tabled, uniform_u64
@@ -193,6 +203,8 @@ def grid_source(b, e, op, j, t):
                 b.next_t[k] = next_spike(b, k, b.next_t[k], b.fired[k])
     elif op == RESET:
         restart_source(b, j)
+    elif op == REDRAW:
+        redraw_source(b, t)
     return 0.0
 
 

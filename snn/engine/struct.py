@@ -299,11 +299,16 @@ class Links:
 
     def every(self, op: int, i: int = 0, t: float = 0.0) -> None:
         """Let every struct do something, called from Python."""
-        for kernel, struct in zip(self._called, self.alive, strict=True):
-            if COMPILED:
-                _KERNEL(kernel)(struct.address, self.engine.address, op, i, t)
-            else:
-                kernel(struct, self.engine, op, i, t)
+        for k in range(len(self.alive)):
+            self.ask(k, op, i, t)
+
+    def ask(self, k: int, op: int, i: int = 0, t: float = 0.0) -> None:
+        """Let struct number k do something."""
+        kernel, struct = self._called[k], self.alive[k]
+        if COMPILED:
+            _KERNEL(kernel)(struct.address, self.engine.address, op, i, t)
+        else:
+            kernel(struct, self.engine, op, i, t)
 
 
 def table(n: int) -> Any:

@@ -124,7 +124,7 @@ def test_declarations_added_after_the_simulator_are_named():
     sim = Simulator(net)
     sim.run(0.01)
     net.inject(b, StepCurrent([0.0], [1.5]))
-    with pytest.raises(NetworkError, match=r"has changed since the simulator was made: current 0 into 'b'"):
+    with pytest.raises(NetworkError, match=r"has changed since the simulator was made: current '0 into b'"):
         sim.run(0.01)
     a = net.population("a", Regular(period=5 * ms), 10)
     net.connect(a, b, weight=0.5, name="p")

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from scipy.stats import kstest
+from scipy.stats import expon, kstest
 
-from models import LIF, Latency, TimedPoisson
-from snn import Hz, Network, ParameterError, Simulator, Spikes, ms, one_to_one
+from models import LIF, Latency, Poisson, Regular, TimedPoisson
+from snn import Hz, Network, NetworkError, ParameterError, Simulator, Spikes, ms, one_to_one
 from snn.testing import simulate
 
 
@@ -103,3 +103,73 @@ def test_series_of_rates_for_another_number_of_neurons_are_refused():
 def test_rates_that_are_no_series_are_refused():
     with pytest.raises(ParameterError, match=r"TimedPoisson.rate has shape \(\); give \(n_steps,\)"):
         TimedPoisson(rate=3.0)
+
+
+@pytest.mark.parametrize(
+    "how",
+    [{"window": 1 * ms}, {"engine": "grid", "dt": 0.1 * ms}, {"window": 1 * ms, "threads": 2}],
+    ids=["exact", "grid", "two threads"],
+)
+@pytest.mark.parametrize("steps", [1, 2])
+def test_a_rate_that_is_changed_acts_at_once(how, steps):
+    net = Network(1)
+    model = Poisson(rate=0.0) if steps == 1 else TimedPoisson(rate=np.zeros(2), step=10.0)
+    cells, target = net.population("cells", model, 500), net.population("target", LIF(), 5)
+    net.connect(cells, target, weight=0.0, delay=20 * ms)
+    sim = Simulator(net, **how)
+    for rate in (0.0, 100.0, 0.0, 0.01, 100.0, 50.0):
+        model.rate = rate if steps == 1 else np.full(2, rate)
+        fired = sim.run(0.5).spikes["cells"]
+        # What a window of continuous time has begun is not taken back: 50 +- 7 spikes of 500 cells at 100 Hz.
+        mean, begun = 250.0 * rate, 85 if "window" in how else 0
+        assert abs(len(fired) - mean) < 5.0 * np.sqrt(mean) + begun + 1
+
+
+def test_a_rate_that_is_changed_leaves_poisson_intervals():
+    net = Network(1)
+    model = Poisson(rate=20.0)
+    cells = net.population("cells", model, 2000)
+    sim = Simulator(net, window=0.01 * ms)
+    sim.run(0.1)
+    model.rate = 100.0
+    fired = sim.run(1.0).spikes[cells.name]
+    since = np.full(2000, np.inf)
+    for t, i in zip(fired.times[::-1] - 0.1, fired.ids[::-1], strict=True):
+        since[i] = t
+    # Kolmogorov and Smirnov: 1.95 / sqrt(n) is passed once in a thousand times.
+    assert kstest(since, expon(scale=0.01).cdf).statistic < 1.95 / np.sqrt(2000)
+
+
+def test_a_period_that_is_changed_acts_from_the_next_multiple_on():
+    net = Network(1)
+    model = Regular(period=10 * ms, start=5 * ms)
+    cells = net.population("cells", model, 1)
+    sim = Simulator(net, window=0.1 * ms)
+    sim.run(22 * ms)
+    model.period = 4 * ms
+    assert np.allclose(sim.run(10 * ms).spikes[cells.name].times, [25 * ms, 29 * ms])
+
+
+@pytest.mark.parametrize(
+    ("first", "then"),
+    [(np.full(20, 50.0), 100.0), (50.0, np.full(20, 100.0)), (np.full(20, 50.0), np.full(7, 100.0))],
+)
+def test_a_parameter_that_takes_another_shape_is_refused(first, then):
+    net = Network(1)
+    model = Poisson(rate=first)
+    net.population("cells", model, 20)
+    sim = Simulator(net)
+    sim.run(10 * ms)
+    model.rate = then
+    with pytest.raises(NetworkError, match=r"Poisson\.rate of population 'cells' had the shape"):
+        sim.run(10 * ms)
+
+
+def test_more_steps_of_a_rate_are_followed():
+    net = Network(1)
+    model = TimedPoisson(rate=[50.0, 50.0], step=0.1)
+    net.population("cells", model, 500)
+    sim = Simulator(net)
+    sim.run(0.1)
+    model.rate = np.array([50.0, 100.0, 0.0])
+    assert abs(len(sim.run(1.0).spikes["cells"]) - 5000) < 5 * np.sqrt(5000)

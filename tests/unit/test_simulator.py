@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import math
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from models import LIF, LIFExp, Poisson, SpikeTimes
+from models import LIF, LIFExp, Poisson, SpikeTimes, StepCurrent
 from rules import PairSTDP
 from snn import (
     Hz,
     Network,
+    NetworkError,
     ParameterError,
     RecordingError,
+    SimulationError,
     Simulator,
+    State,
     Weights,
     all_to_all,
     fixed_probability,
@@ -212,3 +216,54 @@ def test_a_refractory_cell_of_several_modes_keeps_what_a_soft_reset_has_left():
     fired = Simulator(net).run(40 * ms).spikes["cells"].times
     assert len(fired) > 1
     assert np.allclose(fired, [t for t, name, _ in simulate(net, 40 * ms).spikes if name == "cells"], atol=1e-9)
+
+
+@pytest.mark.parametrize(("length", "every", "runs"), [(5 * ms, 1 * ms, 3080), (0.1, 0.1 * ms, 740)])
+def test_samples_of_many_short_runs_are_those_of_one(length, every, runs):
+    net = Network(1)
+    cells = net.population("cells", LIF(drive=0.5), 1)
+    sim = Simulator(net, engine="exact", record=[State(cells, "v", every=every)])
+    times = np.concatenate([sim.run(length).states["cells", "v"].times for _ in range(runs)])
+    assert np.array_equal(np.rint(times / every), np.arange(round(runs * length / every)))
+
+
+def test_a_simulator_that_runs_already_is_not_run_by_others():
+    net = Network(1)
+    net.population("cells", LIF(drive=1.5), 2)
+    sim = Simulator(net)
+
+    def again(share, text):
+        sim.run(1 * ms)
+
+    with pytest.raises(SimulationError, match="is running already"):
+        sim.run(1.0, progress=again)
+    with ThreadPoolExecutor(1) as pool, sim._alone(), pytest.raises(SimulationError, match="is running already"):
+        pool.submit(sim.run, 1 * ms).result()
+    assert len(sim.run(0.1).spikes["cells"]) > 0
+
+
+CHANGES = {
+    "weight": (lambda net: setattr(net.projections["p"], "weight", 0.7), "weight of projection 'p'.*set_weights"),
+    "delay": (lambda net: setattr(net.projections["p"], "delay", 5 * ms), "delay of projection 'p'"),
+    "rule": (lambda net: setattr(net.projections["p"], "rule", PairSTDP()), "rule of projection 'p'"),
+    "its learning rate": (lambda net: setattr(net.projections["p"].rule, "a_plus", 0.5), "rule.a_plus of.*set_rule"),
+    "size": (lambda net: setattr(net.populations["cells"], "size", 7), "size of population 'cells'"),
+    "name": (lambda net: setattr(net.populations["inputs"], "name", "x"), "name of population 'inputs'"),
+    "model": (lambda net: setattr(net.populations["inputs"], "model", Poisson()), "model of population 'inputs'"),
+    "current": (lambda net: net.currents[0].current.values.__setitem__(0, 0.3), "values of current '0 into cells'"),
+}
+
+
+@pytest.mark.parametrize("engine", ["exact", "grid"])
+@pytest.mark.parametrize("change", CHANGES)
+def test_what_is_changed_after_the_simulator_was_made_is_refused(change, engine):
+    net = Network(1)
+    inputs, cells = net.population("inputs", Poisson(rate=50 * Hz), 4), net.population("cells", LIF(), 2)
+    net.connect(inputs, cells, weight=0.1, delay=1 * ms, rule=PairSTDP(), name="p")
+    net.inject(cells, StepCurrent([0.0], [0.5]))
+    sim = Simulator(net, engine=engine)
+    sim.run(10 * ms)
+    what, words = CHANGES[change]
+    what(net)
+    with pytest.raises(NetworkError, match=rf"{words}"):
+        sim.run(10 * ms)
