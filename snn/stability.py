@@ -12,7 +12,7 @@ from .engine import stepped
 from .errors import ParameterError, SimulationError
 from .layout import NoRule
 from .network import Population
-from .plugin import Model, Source
+from .plugin import Model, Rule, Source
 from .random import Distribution
 
 if TYPE_CHECKING:
@@ -135,6 +135,33 @@ def _place(built: Built) -> tuple[int, float, str]:
     gid, t = min(((e.bad, e.now) for e in engines if e.bad >= 0), key=lambda found: found[::-1])
     name = next(n for n, o in reversed(built.offset.items()) if o <= gid)
     return gid - built.offset[name], t, name
+
+
+def check_bounds(name: str, rule: Rule, weights: np.ndarray) -> None:
+    """Warn of weights beyond a rule's bounds, to which their first change would make them jump.
+
+    Raises
+    ------
+    ParameterError
+        If all are.
+    """
+    if rule.bounds is None or weights.size == 0:
+        return
+    low, high = (float(getattr(rule, bound)) for bound in rule.bounds)
+    # As single precision may round them.
+    slack = 1e-6 * max(abs(low), abs(high))
+    least, most = float(weights.min()), float(weights.max())
+    if low - slack <= least and most <= high + slack:
+        return
+    beyond = int(np.count_nonzero((weights < low - slack) | (weights > high + slack)))
+    text = (
+        f"{beyond} of {weights.size} weights of projection {name!r}, which go from {least:g} to {most:g}, are not "
+        f"between {' and '.join(rule.bounds)} of {type(rule).__name__}, {low:g} and {high:g}: their first change makes "
+        f"them jump there. Give other weights, or {type(rule).__name__}({rule.bounds[0]}=..., {rule.bounds[1]}=...)."
+    )
+    if beyond == weights.size:
+        raise ParameterError(text)
+    warnings.warn(text, stacklevel=7)
 
 
 def check_weights(built: Built) -> None:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 import sys
+import warnings
 
 import numpy as np
 import pytest
 
-from models import LIF
+from models import LIF, SpikeTimes
 from rules import DFA, PairSTDP
-from snn import Network, ParameterError, PluginError, Rule, Simulator, all_to_all, ms, param, state
+from snn import Network, ParameterError, PluginError, Rule, Simulator, all_to_all, ms, normal, param, state
 from snn.engine.jit import COMPILED
 
 table = np.ones(3)
@@ -272,3 +273,30 @@ def test_a_value_under_the_name_of_a_state_is_refused():
 
         class Wrong(PairSTDP):
             x = 0.5
+
+
+def plastic(weight, **bounds):
+    net = Network(1)
+    inputs = net.population("inputs", SpikeTimes([0], [1 * ms]), 20)
+    cells = net.population("cells", LIF(), 5)
+    net.connect(inputs, cells, weight=weight, rule=PairSTDP(**bounds), name="p")
+    return net
+
+
+def test_weights_that_are_all_beyond_a_rules_bounds_are_refused():
+    with pytest.raises(ParameterError, match=r"100 of 100 weights of projection 'p'.*w_min and w_max of PairSTDP"):
+        Simulator(plastic(-0.1))
+
+
+def test_some_weights_beyond_a_rules_bounds_are_warned_of():
+    with pytest.warns(UserWarning, match=r"\d+ of 100 weights of projection 'p'.*jump there"):
+        Simulator(plastic(normal(0.3, 0.1), w_max=0.3))
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_weights_at_a_rules_bounds_pass_without_a_word(dtype):
+    net = plastic(0.3, w_max=0.3)
+    net.projections["p"].dtype = dtype
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        Simulator(net)

@@ -163,23 +163,21 @@ def test_plasticity_sees_the_same_events_as_in_the_exact_engine():
     assert weight(engine="grid", dt=DT)[0] == pytest.approx(exact, rel=1e-9)  # times as products: rounding
 
 
-def test_poisson_drive_without_spikes_has_the_rate_and_the_variance_of_spikes():
+@pytest.mark.parametrize(
+    ("connector", "kind"), [(from_arrays(range(500), range(500)), "grid source"), (one_to_one(), "drizzle")]
+)
+def test_poisson_drive_has_the_rate_and_the_variance_of_spikes(connector, kind):
     net = Network(1)
     noise = net.population("noise", Poisson(rate=20_000.0), 500)
     cells = net.population("cells", LIF(tau_m=10 * ms), 500)
-    net.connect(noise, cells, from_arrays(range(500), range(500)), weight=0.001)
-    spiky = Simulator(net, engine="grid", dt=DT, record=[State(cells, "v", every=50 * ms)])
-    del net.projections["noise->cells"]
-    net.connect(noise, cells, one_to_one(), weight=0.001)
-    drizzle = Simulator(net, engine="grid", dt=DT, record=[State(cells, "v", every=50 * ms)])
-    assert drizzle.built.blocks[0].kind.name == "drizzle"
-    assert spiky.built.blocks[0].kind.name == "grid source"
+    net.connect(noise, cells, connector, weight=0.001)
+    sim = Simulator(net, engine="grid", dt=DT, record=[State(cells, "v", every=50 * ms)])
+    assert sim.built.blocks[0].kind.name == kind
     # Shot noise: mean w rate tau, variance w^2 rate tau / 2; arrivals of a tick share one decay: a relative dt / 2 tau.
     mean, var = 0.001 * 20_000 * 0.01, 0.001**2 * 20_000 * 0.01 / 2
-    for sim in (spiky, drizzle):
-        v = sim.run(0.5, progress=False).states["cells", "v"].values[2:].ravel()
-        assert v.mean() == pytest.approx(mean, abs=0.01 * mean + 4 * np.sqrt(var / v.size))
-        assert v.var() == pytest.approx(var, rel=0.01 + 4 * np.sqrt(2 / v.size))
+    v = sim.run(0.5, progress=False).states["cells", "v"].values[2:].ravel()
+    assert v.mean() == pytest.approx(mean, abs=0.01 * mean + 4 * np.sqrt(var / v.size))
+    assert v.var() == pytest.approx(var, rel=0.01 + 4 * np.sqrt(2 / v.size))
 
 
 def drizzled(weight, recorded=False, **how):
