@@ -35,6 +35,156 @@ def threads_of(net: dict[str, Any]) -> str:
     return "1 thread" if net["threads"] == 1 else f"{net['threads']} threads"
 
 
+# By model: Brian2's equations (dimensionless but for time), the variable of each port, the method.
+BRIAN2 = {
+    "LIFCond": (
+        """dv/dt = (g_leak * (v_rest - v) + g_exc * (e_exc - v) + g_inh * (e_inh - v) + i_drive)
+                   / c_m / second : 1 (unless refractory)
+           dg_exc/dt = -g_exc / tau_exc : 1
+           dg_inh/dt = -g_inh / tau_inh : 1""",
+        {"exc": "g_exc", "inh": "g_inh"},
+        "exponential_euler",
+    ),
+    "LIF": (
+        """dv/dt = (v_rest + drive - v) / tau_m : 1 (unless refractory)
+           drive : 1 (constant)""",
+        {"exc": "v", "inh": "v"},
+        "exact",
+    ),
+    "LIFExp": (
+        """dv/dt = (v_rest + drive - v + i_exc + i_inh) / tau_m : 1 (unless refractory)
+           di_exc/dt = -i_exc / tau_exc : 1
+           di_inh/dt = -i_inh / tau_inh : 1
+           drive : 1 (constant)""",
+        {"exc": "i_exc", "inh": "i_inh"},
+        "exact",
+    ),
+}
+
+
+class OneGroup:
+    """Where the populations of a description are among all cells.
+
+    Attributes
+    ----------
+    n : int
+        All cells.
+    first, size, number : dict
+        First cell of each population by name, its size, and which one it is.
+    pop : (n,) int
+        Number of each cell's population.
+    """
+
+    def __init__(self, cells: list[dict[str, Any]]) -> None:
+        names, sizes = [c["name"] for c in cells], np.array([c["size"] for c in cells])
+        self.n = int(sizes.sum())
+        self.first = dict(zip(names, np.r_[0, np.cumsum(sizes)[:-1]], strict=True))
+        self.size = dict(zip(names, sizes, strict=True))
+        self.number = dict(zip(names, range(len(cells)), strict=True))
+        self.pop = np.repeat(np.arange(len(cells)), sizes)
+
+    def pairs(self, projections: list[dict[str, Any]], rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+        """Sources and targets of the synapses of some projections, sorted."""
+        found = []
+        for p in projections:
+            n_source, n_target, k = self.size[p["source"]], self.size[p["target"]], p["k"]
+            by_target = p["connector"] == "in"
+            total = k * n_target if by_target else k
+            post = np.repeat(np.arange(n_target), k) if by_target else rng.integers(0, n_target, total)
+            pre = rng.integers(0, n_source, total)
+            found.append((self.first[p["source"]] + pre) * self.n + self.first[p["target"]] + post)
+        both = np.sort(np.concatenate(found))
+        return both // self.n, both % self.n
+
+    def drawn(self, what: str, projections: list[dict[str, Any]], i: Any, j: Any, rng: np.random.Generator) -> Any:
+        """Weights or delays of synapses from i to j, from the normal distribution of each one's projection."""
+        mean, sd = np.zeros((2, len(self.size), len(self.size)))
+        for p in projections:
+            at = self.number[p["source"]], self.number[p["target"]]
+            mean[at], sd[at] = p[what][1:3]
+        return rng.normal(mean[self.pop[i], self.pop[j]], sd[self.pop[i], self.pop[j]])
+
+
+def in_seconds(values: dict[str, float], second: Any) -> dict[str, Any]:
+    """Parameters with the unit of times; others are numbers."""
+    return {k: v * (second if k.startswith("t") else 1) for k, v in values.items()}
+
+
+def brian2_cells(b: Any, net: dict[str, Any], place: OneGroup, rng: np.random.Generator) -> Any:
+    """All cells as one group, at their start."""
+    cells = net["cells"]
+    p = cells[0]["params"]
+    equations, _, method = BRIAN2[net["model"]]
+    group = b.NeuronGroup(
+        place.n,
+        equations,
+        threshold="v >= v_thresh",
+        reset="v = v_reset",
+        refractory="t_ref",
+        method=method,
+        namespace=in_seconds({k: v for k, v in p.items() if k != "drive"}, b.second),
+    )
+    for state in cells[0]["init"]:
+        values = [np.broadcast_to(spread(c["init"][state], c["size"], rng), c["size"]) for c in cells]
+        setattr(group, state, np.concatenate(values))
+    if "drive" in p:
+        group.drive = np.array([c["params"]["drive"] for c in cells])[place.pop]
+    return group
+
+
+def brian2_synapses(b: Any, net: dict[str, Any], group: Any, place: OneGroup, rng: np.random.Generator) -> list[Any]:
+    """All projections, those together that one `Synapses` can be."""
+    shared: dict[Any, list[dict[str, Any]]] = {}
+    for p in net["projections"]:
+        own = ("drawn",) if isinstance(p["weight"], list) else (p["weight"], p["delay"])
+        shared.setdefault((p["port"], bool(p["rule"]), *own), []).append(p)
+    made = []
+    for (port, plastic, *_), projections in shared.items():
+        i, j = place.pairs(projections, rng)
+        one, target = projections[0], BRIAN2[net["model"]][1][port]
+        if plastic:
+            syn = b.Synapses(
+                group,
+                group,
+                """w : 1
+                   dx/dt = -x / tau_plus : 1 (event-driven)
+                   dy/dt = -y / tau_minus : 1 (event-driven)""",
+                on_pre=f"{target}_post += w; w = clip(w - a_minus * y, w_min, w_max); x += 1",
+                on_post="w = clip(w + a_plus * x, w_min, w_max); y += 1",
+                delay={"pre": one["delay"] * b.second},
+                namespace=in_seconds(one["rule"], b.second),
+            )
+            syn.connect(i=i, j=j)
+            syn.w = one["weight"]
+        elif isinstance(one["weight"], list):
+            syn = b.Synapses(group, group, "w : 1 (constant)", on_pre=f"{target}_post += w")
+            syn.connect(i=i, j=j)
+            weight, delay = (place.drawn(what, projections, i, j, rng) for what in ("weight", "delay"))
+            # A normal weight beyond ten s.d. does not occur; delays below one step are few, and set to it.
+            syn.w = weight
+            syn.delay = np.maximum(delay, DT) * b.second
+        else:
+            syn = b.Synapses(group, group, on_pre=f"{target}_post += {one['weight']!r}", delay=one["delay"] * b.second)
+            syn.connect(i=i, j=j)
+        made.append(syn)
+    return made
+
+
+def brian2_background(b: Any, net: dict[str, Any], group: Any, place: OneGroup) -> list[Any]:
+    """Poisson inputs. 1000 stand for any number: PoissonInput adds a binomial number of them."""
+    alike: dict[Any, list[dict[str, Any]]] = {}
+    for source in net["background"]:
+        alike.setdefault((source["rate"], source["weight"]), []).append(source)
+    made = []
+    for (rate, weight), sources in alike.items():
+        onto = [group]
+        if len(sources) < len(net["cells"]):
+            onto = [group[(i := place.first[s["target"]]) : i + place.size[s["target"]]] for s in sources]
+        port = BRIAN2[net["model"]][1]["exc"]
+        made += [b.PoissonInput(part, port, 1000, rate / 1000 * b.Hz, weight=weight) for part in onto]
+    return made
+
+
 def brian2_run(net: dict[str, Any], folder: str) -> dict[str, Any]:
     """Run in C++ standalone mode; a folder that holds the same project already is not compiled again."""
     import brian2 as b
@@ -45,109 +195,11 @@ def brian2_run(net: dict[str, Any], folder: str) -> dict[str, Any]:
     b.prefs.devices.cpp_standalone.openmp_threads = net["threads"] if net["threads"] > 1 else 0
     b.defaultclock.dt = DT * b.second
     b.seed(net["seed"])
-    rng = np.random.default_rng(net["seed"])
-    cells = net["cells"]
-    sizes = np.array([c["size"] for c in cells])
-    first = dict(zip([c["name"] for c in cells], np.r_[0, np.cumsum(sizes)[:-1]], strict=True))
-    size = dict(zip(first, sizes, strict=True))
-    pop = np.repeat(np.arange(len(cells)), sizes)
-    number = dict(zip(first, range(len(cells)), strict=True))
-    n, p = int(sizes.sum()), cells[0]["params"]
-
-    names = {k: v * (b.second if k.startswith("t") else 1) for k, v in p.items() if k != "drive"}
-    method = "exact"
-    if net["model"] == "LIFCond":
-        equations = """dv/dt = (g_leak * (v_rest - v) + g_exc * (e_exc - v) + g_inh * (e_inh - v) + i_drive)
-                               / c_m / second : 1 (unless refractory)
-                       dg_exc/dt = -g_exc / tau_exc : 1
-                       dg_inh/dt = -g_inh / tau_inh : 1"""
-        port, method = {"exc": "g_exc", "inh": "g_inh"}, "exponential_euler"
-    elif net["model"] == "LIF":
-        equations = "dv/dt = (v_rest + drive - v) / tau_m : 1 (unless refractory)\ndrive : 1 (constant)"
-        port = {"exc": "v", "inh": "v"}
-    else:
-        equations = """dv/dt = (v_rest + drive - v + i_exc + i_inh) / tau_m : 1 (unless refractory)
-                       di_exc/dt = -i_exc / tau_exc : 1
-                       di_inh/dt = -i_inh / tau_inh : 1
-                       drive : 1 (constant)"""
-        port = {"exc": "i_exc", "inh": "i_inh"}
-    group = b.NeuronGroup(
-        n,
-        equations,
-        threshold="v >= v_thresh",
-        reset="v = v_reset",
-        refractory="t_ref",
-        method=method,
-        namespace=names,
-    )
-    for state in cells[0]["init"]:
-        values = [np.broadcast_to(spread(c["init"][state], c["size"], rng), c["size"]) for c in cells]
-        setattr(group, state, np.concatenate(values))
-    if "drive" in p:
-        group.drive = np.array([c["params"]["drive"] for c in cells])[pop]
-
-    # Projections by what one `Synapses` can share.
-    shared: dict[Any, list[dict[str, Any]]] = {}
-    for proj in net["projections"]:
-        drawn = isinstance(proj["weight"], list)
-        key = (proj["port"], bool(proj["rule"]), *(("drawn",) if drawn else (proj["weight"], proj["delay"])))
-        shared.setdefault(key, []).append(proj)
-    objects: list[Any] = [group]
-    for (name, plastic, *_), projections in shared.items():
-        pairs = []
-        for proj in projections:
-            s, t, k = proj["source"], proj["target"], proj["k"]
-            total = k * size[t] if proj["connector"] == "in" else k
-            post = np.repeat(np.arange(size[t]), k) if proj["connector"] == "in" else rng.integers(0, size[t], total)
-            pairs.append((first[s] + rng.integers(0, size[s], total)) * n + first[t] + post)
-        both = np.sort(np.concatenate(pairs))
-        i, j = both // n, both % n
-        one = projections[0]
-        target = port[name]
-        if plastic:
-            r = one["rule"]
-            syn = b.Synapses(
-                group,
-                group,
-                """w : 1
-                   dx/dt = -x / tau_plus : 1 (event-driven)
-                   dy/dt = -y / tau_minus : 1 (event-driven)""",
-                on_pre=f"{target}_post += w; w = clip(w - a_minus * y, w_min, w_max); x += 1",
-                on_post="w = clip(w + a_plus * x, w_min, w_max); y += 1",
-                delay={"pre": one["delay"] * b.second},
-                namespace={k: v * (b.second if k.startswith("t") else 1) for k, v in r.items()},
-            )
-            syn.connect(i=i, j=j)
-            syn.w = one["weight"]
-        elif isinstance(one["weight"], list):
-            syn = b.Synapses(group, group, "w : 1 (constant)", on_pre=f"{target}_post += w")
-            syn.connect(i=i, j=j)
-            values = {}
-            for what in ("weight", "delay"):
-                mean, sd = np.zeros((len(cells),) * 2), np.zeros((len(cells),) * 2)
-                for proj in projections:
-                    at = number[proj["source"]], number[proj["target"]]
-                    mean[at], sd[at] = proj[what][1:3]
-                values[what] = rng.normal(mean[pop[i], pop[j]], sd[pop[i], pop[j]])
-            # A normal weight beyond ten s.d. does not occur; delays below one step are few, and set to it.
-            syn.w = values["weight"]
-            syn.delay = np.maximum(values["delay"], DT) * b.second
-        else:
-            syn = b.Synapses(group, group, on_pre=f"{target}_post += {one['weight']!r}", delay=one["delay"] * b.second)
-            syn.connect(i=i, j=j)
-        objects.append(syn)
-    alike: dict[Any, list[dict[str, Any]]] = {}
-    for source in net["background"]:
-        alike.setdefault((source["rate"], source["weight"]), []).append(source)
-    for (rate, weight), sources in alike.items():
-        # 1000 inputs stand for any number: PoissonInput adds a binomial number of them.
-        onto = [group] if len(sources) == len(cells) else [
-            group[first[s["target"]] : first[s["target"]] + size[s["target"]]] for s in sources
-        ]  # fmt: skip
-        for part in onto:
-            objects.append(b.PoissonInput(part, port["exc"], 1000, rate / 1000 * b.Hz, weight=weight))
+    rng, place = np.random.default_rng(net["seed"]), OneGroup(net["cells"])
+    group = brian2_cells(b, net, place, rng)
+    synapses = brian2_synapses(b, net, group, place, rng)
     monitor = b.SpikeMonitor(group)
-    network = b.Network(*objects, monitor)
+    network = b.Network(group, *synapses, *brian2_background(b, net, group, place), monitor)
     network.run(net["before"] * b.second)
     network.run(net["seconds"] * b.second)
     b.device.build(directory=folder, compile=True, run=True)
