@@ -23,7 +23,7 @@ from .connect import all_to_all
 from .connectors import Connector
 from .describe import plain, text
 from .errors import NetworkError, ParameterError
-from .plugin import Credit, Current, Model, Plugin, Rule, Source, check_unit, is_whole
+from .plugin import Credit, Current, Model, Plugin, Rule, Source, check_unit, is_whole, plausible_beside
 from .random import Distribution, Normal
 from .synapses import check_values
 
@@ -319,9 +319,10 @@ class Network:
                 "be added. Give a model whose `injected` names such a parameter."
             )
         unit = model.params_declared[drive].unit
+        plausible = plausible_beside(getattr(model, "v_thresh", None), unit)
         for key, value in current.params().items():
             if current.params_declared[key].unit == "drive":
-                check_unit(f"{type(current).__name__}.{key} of {where}", value, unit)
+                check_unit(f"{type(current).__name__}.{key} of {where}", value, unit, plausible)
         _check_per_neuron(where, current, len(population))
         injection = Injection(population, current)
         self.currents.append(injection)
@@ -588,7 +589,8 @@ def _initial(where: str, model: Plugin, size: int, name: str, value: Any) -> Val
     if not np.isfinite(numbers).all():
         bad = np.atleast_1d(numbers)[~np.isfinite(np.atleast_1d(numbers))][0]
         raise ParameterError(f"{label} is {bad}; give finite numbers.")
-    check_unit(label, numbers, states[name].unit)
+    unit = states[name].unit
+    check_unit(label, numbers, unit, plausible_beside(getattr(model, "v_thresh", None), unit))
     return numbers
 
 

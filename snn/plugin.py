@@ -81,6 +81,17 @@ def check_unit(where: str, value: Any, unit: str, plausible: float | None = None
         raise ParameterError(f"{where} is {worst:g} {unit}; {words or 'that is out of range'}.{hint}")
 
 
+def plausible_beside(v_thresh: Any, unit: str) -> float | None:
+    """Largest magnitude that is believed of a value beside a model's threshold; None: the unit's own limit.
+
+    Where the threshold itself is dimensionless, from 0.2 to 2, other potentials may be ten times as large.
+    """
+    if unit != "V" or v_thresh is None:
+        return None
+    size = np.abs(np.asarray(v_thresh, dtype=float))
+    return 10.0 * float(size.min()) if size.size and size.min() >= 0.2 and size.max() <= 2.0 else None
+
+
 @dataclass(frozen=True)
 class Param:
     """A declared parameter; made by :func:`param`."""
@@ -99,8 +110,8 @@ class Param:
     doc: str = ""
     name: str = ""
 
-    def check(self, where: str, value: Any) -> Any:
-        """Return `value` as bool, float or float array, or raise ParameterError."""
+    def check(self, where: str, value: Any, v_thresh: Any = None) -> Any:
+        """Return `value` as bool, float or float array, or raise ParameterError; `v_thresh` is the plugin's."""
         if value is None and self.inherit:
             return None
         if isinstance(self.default, bool):
@@ -121,7 +132,7 @@ class Param:
         if np.isnan(array).any() or (self.finite and not np.isfinite(array).all()):
             bad = array[~np.isfinite(array)].flat[0]
             raise ParameterError(f"{where} is {bad}; give a finite number in {self.unit}.")
-        check_unit(where, array, self.unit, self.plausible)
+        check_unit(where, array, self.unit, self.plausible or plausible_beside(v_thresh, self.unit))
         for bound, wrong, words in (
             (self.min, lambda a, b: a < b, "at least"),
             (self.above, lambda a, b: a <= b, "above"),
@@ -227,6 +238,8 @@ class Plugin:
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         params, states = dict(cls.params_declared), dict(cls.states_declared)
+        threshold = vars(cls).get("v_thresh", params.get("v_thresh"))
+        v_thresh = threshold.default if isinstance(threshold, Param) else threshold
         for name, value in list(vars(cls).items()):
             if isinstance(value, Param):
                 params[name] = Param(**{**value.__dict__, "name": name})
@@ -237,7 +250,7 @@ class Plugin:
                     )
                 states[name] = State(**{**value.__dict__, "name": name})
             elif name in params:
-                checked = params[name].check(f"{cls.__name__}.{name}", value)
+                checked = params[name].check(f"{cls.__name__}.{name}", value, None if name == "v_thresh" else v_thresh)
                 # Not an array, which all instances would share.
                 default = checked.tolist() if isinstance(checked, np.ndarray) else checked
                 params[name] = replace(params[name], default=default)
@@ -266,8 +279,9 @@ class Plugin:
             raise ParameterError(
                 f"{type(self).__name__} has no parameter {unknown[0]!r}. It has: {', '.join(self.params_declared)}."
             )
-        for name, declared in self.params_declared.items():
-            setattr(self, name, values.get(name, declared.default))
+        # The threshold first, beside which other potentials are judged.
+        for name in sorted(self.params_declared, key=lambda name: name != "v_thresh"):
+            setattr(self, name, values.get(name, self.params_declared[name].default))
 
     def __setattr__(self, name: str, value: Any) -> None:
         declared = self.params_declared.get(name)
@@ -276,7 +290,11 @@ class Plugin:
                 f"{type(self).__name__} has no parameter {name!r}. It has: {', '.join(self.params_declared)}."
             )
         if declared is not None:
-            value = declared.check(f"{type(self).__name__}.{name}", value)
+            where = f"{type(self).__name__}."
+            value = declared.check(where + name, value, None if name == "v_thresh" else vars(self).get("v_thresh"))
+            if name == "v_thresh":
+                for other in self.params_declared.keys() & vars(self).keys() - {name}:
+                    self.params_declared[other].check(where + other, getattr(self, other), value)
         object.__setattr__(self, name, value)
 
     def params(self) -> dict[str, Any]:
