@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike
 from snn.errors import ParameterError
 from snn.plugin import GivenSpikes, Source, check_unit, param, state
 from snn.units import Hz, ms
+from snn.values import numbers
 
 
 class Poisson(Source):
@@ -132,7 +133,7 @@ class SpikeTimes(GivenSpikes):
 
     def __init__(self, ids: ArrayLike, times: ArrayLike) -> None:
         super().__init__()
-        i, t = np.asarray(ids), np.asarray(times, dtype=float)
+        i, t = np.asarray(ids), numbers("SpikeTimes.times", times, "numbers", "s")
         if i.shape != t.shape or i.ndim != 1:
             raise ParameterError(f"SpikeTimes: ids has shape {i.shape} and times {t.shape}; give one id for each time.")
         if i.size and not np.issubdtype(i.dtype, np.integer):

@@ -23,6 +23,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from .errors import ParameterError, PluginError
+from .values import BRIAN2_UNITS, numbers
 
 # Largest magnitude that is believed without asking, and the unit that was probably meant.
 _PLAUSIBLE = {
@@ -32,19 +33,6 @@ _PLAUSIBLE = {
     "F": (1e-3, "pF", "capacitances are in farads"),
     "S": (1e-2, "nS", "conductances are in siemens"),
     "Hz": (1e6, None, "rates are in hertz"),
-}
-
-# Units of parameters and states in Brian2's words.
-BRIAN2_UNITS = {
-    "1": "1",
-    "s": "second",
-    "V": "volt",
-    "A": "amp",
-    "F": "farad",
-    "S": "siemens",
-    "Hz": "hertz",
-    "V/s": "volt / second",
-    "S/V": "siemens / volt",
 }
 
 
@@ -118,10 +106,7 @@ class Param:
             if not isinstance(value, (bool, np.bool_)):
                 raise ParameterError(f"{where} is {value!r}; give True or False.")
             return bool(value)
-        try:
-            array = np.asarray(value, dtype=float)
-        except (TypeError, ValueError) as error:
-            raise ParameterError(f"{where} is {value!r}; give a number in {self.unit}.") from error
+        array = numbers(where, value, f"a number in {self.unit}", self.unit)
         if self.series and (array.ndim not in (1, 2) or array.size == 0):
             raise ParameterError(
                 f"{where} has shape {array.shape}; give (n_steps,) values, or (n_steps, n) for n neurons."

@@ -10,9 +10,10 @@ import numpy as np
 from .connect import from_arrays
 from .errors import PluginError
 from .network import Network
-from .plugin import BRIAN2_UNITS, GivenSpikes, Model, Rule
+from .plugin import GivenSpikes, Model, Rule
 from .record import Spikes, State
 from .simulator import Simulator
+from .values import BRIAN2_UNITS
 
 
 def _brian2() -> Any:

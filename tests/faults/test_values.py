@@ -1,4 +1,4 @@
-"""Which magnitudes and units of values are believed."""
+"""Which magnitudes of values are believed, and what becomes of units that they carry."""
 
 from __future__ import annotations
 
@@ -7,8 +7,20 @@ import math
 import numpy as np
 import pytest
 
-from models import LIF, LIFExp, OrnsteinUhlenbeck, Regular, StepCurrent, TimedCurrent, TimedPoisson
-from snn import Network, ParameterError, Simulator, mV
+from models import (
+    LIF,
+    Latency,
+    LIFExp,
+    OrnsteinUhlenbeck,
+    Poisson,
+    Regular,
+    SpikeTimes,
+    StepCurrent,
+    TimedCurrent,
+    TimedPoisson,
+)
+from snn import Network, ParameterError, RecordingError, Simulator, State, mV, normal
+from snn.events import Events
 
 # Dimensionless potentials
 
@@ -92,3 +104,77 @@ def test_sources_with_long_periods():
     for make in (lambda: Regular(period=2000), lambda: LIF(tau_m=20), lambda: LIFExp(tau_exc=20)):
         with pytest.raises(ParameterError, match="times are in seconds"):
             make()
+
+
+# Units of other libraries
+
+
+class Milli:
+    """What Pint and Astropy have in common of a quantity: 20 Milli("s") is 20 ms."""
+
+    def __init__(self, number, unit):
+        self.number, self.unit = number, unit
+
+    def to(self, unit):
+        if unit != self.unit:
+            raise LookupError(f"{self.unit} is no {unit}")
+        self.value = 1e-3 * self.number
+        return self
+
+
+def of_quantities(number, unit):
+    return number * getattr(pytest.importorskip("quantities"), f"m{unit}")
+
+
+def of_brian2(number, unit):
+    return number * getattr(pytest.importorskip("brian2"), {"s": "ms", "V": "mV"}[unit])
+
+
+@pytest.fixture(params=[Milli, of_quantities, of_brian2])
+def milli(request):
+    return request.param
+
+
+def test_quantities_of_other_libraries_are_taken_in_si(milli):
+    assert LIF(tau_m=milli(20, "s")).tau_m == pytest.approx(0.02, rel=1e-15)
+    assert LIF(v_thresh=milli(1.5, "V")).v_thresh == pytest.approx(0.0015, rel=1e-15)
+    np.testing.assert_allclose(LIF(tau_m=[milli(20, "s"), 0.03]).tau_m, [0.02, 0.03], rtol=1e-15)
+
+
+@pytest.mark.parametrize("make", [lambda q: LIF(tau_m=q), lambda q: LIF(tau_m=[0.02, q]), lambda q: Latency(low=q)])
+def test_a_quantity_in_a_unit_that_does_not_fit(milli, make):
+    with pytest.raises(ParameterError, match=r"(tau_m|low) is .*cannot be converted; give a (number in s|plain)"):
+        make(milli(20, "V"))
+
+
+@pytest.mark.parametrize("library", [of_quantities, of_brian2])
+def test_quantities_wherever_numbers_are_given(library):
+    ms, mV = library(1, "s"), library(1, "V")
+    net = Network(1)
+    spikes = net.population("spikes", SpikeTimes([0, 1], [20, 30] * ms), 2)
+    cells = net.population("cells", LIF(v_thresh=20 * mV), 2, init={"v": [1, 2] * mV})
+    first = net.connect(spikes, cells, weight=5 * mV, delay=2 * ms)
+    second = net.connect(spikes, cells, weight=normal(7 * mV, 0 * mV))
+    sim = Simulator(net, engine="grid", dt=0.5 * ms, record=[State(cells, "v", every=1 * ms)])
+    assert sim.run(10 * ms).duration == 0.01
+    sim.set_weights(second, np.full(4, 4) * mV)
+    np.testing.assert_allclose(spikes.model.spikes[1], [0.02, 0.03], rtol=1e-15)
+    np.testing.assert_allclose([first.weight, first.delay], [5e-3, 2e-3], rtol=1e-15)
+    np.testing.assert_allclose(cells.init["v"], [1e-3, 2e-3], rtol=1e-15)
+    np.testing.assert_allclose(sim.weights(second), 4e-3, rtol=1e-15)
+    for refused, error in (
+        (lambda: net.connect(spikes, cells, delay=2 * mV), ParameterError),
+        (lambda: sim.run(10 * mV), ParameterError),
+        (lambda: State(cells, "v", every=1 * mV), RecordingError),
+        (lambda: Events.from_lists([([0], [1] * mV)], 1), ParameterError),
+    ):
+        with pytest.raises(error, match="give a number in s"):
+            refused()
+
+
+@pytest.mark.parametrize("value", ["10", ["10", "20"], np.timedelta64(10, "ms"), np.array([10j])])
+def test_texts_and_the_like_are_no_numbers(value):
+    with pytest.raises(ParameterError, match="Poisson.rate is .*; give a number in Hz"):
+        Poisson(rate=value)
+    with pytest.raises(ParameterError, match="normal.mean is .*; give a number"):
+        normal(value, 1.0)
