@@ -16,7 +16,10 @@ records; the engine compiles those methods, and the same methods run uncompiled 
 
 from __future__ import annotations
 
+import inspect
 import math
+import re
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
@@ -209,6 +212,27 @@ def state(kind: str, init: float = 0.0, *, decay: str | None = None, unit: str =
     return State(kind, float(init), decay, unit, doc)
 
 
+def _signature(params: Iterable[Param]) -> inspect.Signature:
+    """That of a plugin that takes these parameters by name."""
+    kind = inspect.Parameter.KEYWORD_ONLY
+    return inspect.Signature([inspect.Parameter(p.name, kind, default=p.default) for p in params])
+
+
+def _documented(text: str, params: Iterable[Param]) -> str:
+    """A docstring with a section on these parameters, before all other sections."""
+    lines = []
+    for p in params:
+        unit = "" if p.unit == "1" else f", {p.unit}"
+        default = f"the target's {p.inherit}" if p.default is None else repr(p.default)
+        lines.append(f"{p.name} : {'bool' if isinstance(p.default, bool) else 'float'}{unit}, default {default}")
+        lines += [f"    {p.doc}"] * bool(p.doc)
+    text = inspect.cleandoc(text)
+    if not lines or re.search(r"^Parameters\n-+$", text, re.MULTILINE):
+        return text
+    head, *sections = re.split(r"\n\n(?=\w[\w ]*\n---)", text)
+    return "\n\n".join([head, "\n".join(["Parameters", "----------", *lines]), *sections]).lstrip("\n")
+
+
 class Plugin:
     """Base of everything that can be plugged in: keyword parameters, checked; a repr that can be typed back.
 
@@ -219,6 +243,7 @@ class Plugin:
     states_declared: ClassVar[dict[str, State]] = {}
     state_kinds: ClassVar[tuple[str, ...]] = ()
     reference: ClassVar[str] = ""
+    __signature__: ClassVar[inspect.Signature | None] = None
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -257,8 +282,14 @@ class Plugin:
                     f"Add {declared.decay}: float = param(20 * ms, unit='s', above=0)."
                 )
         cls.params_declared, cls.states_declared = params, states
+        # None: what the constructor of its own takes.
+        cls.__signature__ = _signature(params.values()) if cls.__init__ is Plugin.__init__ else None
+        cls.__doc__ = _documented(vars(cls).get("__doc__") or "", params.values())
 
-    def __init__(self, **values: Any) -> None:
+    def __init__(self, *args: Any, **values: Any) -> None:
+        if args:
+            named = ", ".join(f"{name}={value!r}" for name, value in zip(self.params_declared, args, strict=False))
+            raise ParameterError(f"{type(self).__name__} takes its parameters by name: {type(self).__name__}({named}).")
         unknown = sorted(set(values) - set(self.params_declared))
         if unknown:
             raise ParameterError(
