@@ -181,9 +181,9 @@ class Network:
             )
         _check_per_neuron(where, model, int(size))
         checked = {key: _initial(where, model, int(size), key, value) for key, value in (init or {}).items()}
-        if isinstance(model, Model) and model.potential in model.states("cell") and "v_rest" in model.params_declared:
-            # A cell starts at rest: 0 V would be far above the threshold of a model in volts.
-            checked.setdefault(model.potential, model.params()["v_rest"])
+        if isinstance(model, Model):
+            for key, value in model.at_rest().items():
+                checked.setdefault(key, value)
         made = _declare(Population, network=self, name=name, model=model, size=int(size), init=checked)
         self.populations[name] = made
         return made

@@ -467,6 +467,14 @@ class Model(Plugin):
     def receive_held(self, cell: Any, port: int, w: float) -> None:
         pass
 
+    def at_rest(self) -> dict[str, Any]:
+        """Values that states start with where a population's `init` names none and the declared one does not fit.
+
+        By default a potential starts at v_rest: 0 V would be far above the threshold of a model in volts.
+        """
+        known = self.potential in self.states_declared and "v_rest" in self.params_declared
+        return {self.potential: self.params()["v_rest"]} if known else {}
+
     def above(self, cell: Any) -> bool:
         return bool(self.time_to_threshold(cell) <= 0.0)  # type: ignore[attr-defined]
 
