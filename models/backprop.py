@@ -6,15 +6,15 @@ import math
 from typing import Any
 
 import numpy as np
-from numba import njit
 
 from snn.account import count_credit, count_error
+from snn.engine.jit import loop
 from snn.ledger import Ledger
 
 from .passes import Vary, passes
 
 
-@njit(cache=True, error_model="numpy", nogil=True)
+@loop()
 def _epoch(x, y, order, w1, b1, w2, b2, eta, counts):
     """One pass of online gradient descent; counts = [active inputs, active hidden, active derivatives, n]."""
     n_in, n_hid = w1.shape

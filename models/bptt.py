@@ -7,9 +7,9 @@ import time
 from typing import Any
 
 import numpy as np
-from numba import njit
 
 from snn.account import count_credit, count_error
+from snn.engine.jit import loop
 from snn.errors import ParameterError
 from snn.events import Events
 from snn.ledger import Ledger
@@ -21,7 +21,7 @@ from .passes import Vary, passes
 _CHUNK = 4096  # samples whose jitter is drawn at a time
 
 
-@njit(cache=True, error_model="numpy", nogil=True)
+@loop()
 def _encode(x, u, low, t_last, t_first, jitter, period, duration, n_steps, ptr, ids, fill):
     """Input spikes of a sample by step: step t holds ids[ptr[t]:ptr[t + 1]]. Returns how many, or -1 if ids is full.
 
@@ -53,7 +53,7 @@ def _encode(x, u, low, t_last, t_first, jitter, period, duration, n_steps, ptr, 
     return ptr[n_steps]
 
 
-@njit(cache=True, error_model="numpy", nogil=True)
+@loop()
 def _play(events, times, duration, n_steps, ptr, ids):
     """The same of a sample that is spikes, in order of time; those after its end are left out."""
     ptr[:] = 0
@@ -67,7 +67,7 @@ def _play(events, times, duration, n_steps, ptr, ids):
     return n
 
 
-@njit(cache=True, error_model="numpy", nogil=True)
+@loop()
 def _forward(ptr, ids, sizes, w, alpha, half, smooth, u, s, out):
     """Potentials u and spikes s of the hidden layers, (steps, all hidden neurons), and the readout's sums `out`."""
     n_layers = sizes.size - 2
@@ -101,7 +101,7 @@ def _forward(ptr, ids, sizes, w, alpha, half, smooth, u, s, out):
         _deliver(s[t, first - sizes[n_layers] : first], w[base:], out)
 
 
-@njit(cache=True, error_model="numpy", nogil=True)
+@loop()
 def _deliver(spikes, w, into):
     """Rows of w (one for each source) added to `into`, each times its source's spikes."""
     n = into.size
@@ -112,7 +112,7 @@ def _deliver(spikes, w, into):
                 into[j] += spikes[i] * row[j]
 
 
-@njit(cache=True, error_model="numpy", nogil=True, fastmath={"reassoc"})
+@loop(fastmath={"reassoc"})
 def _dot(a, b):
     total = 0.0
     for k in range(a.size):
@@ -120,7 +120,7 @@ def _dot(a, b):
     return total
 
 
-@njit(cache=True, error_model="numpy", nogil=True)
+@loop()
 def _backward(sizes, w, alpha, half, through_reset, rate_cost, rate_target, u, error, n_fired, d):
     """d = derivative of the loss by each potential, (steps, all hidden neurons), from the last step to the first.
 
@@ -158,7 +158,7 @@ def _backward(sizes, w, alpha, half, through_reset, rate_cost, rate_target, u, e
                 d[t, j] = lam + root * root * (d[t, j] + fixed[j] - reset * lam)
 
 
-@njit(cache=True, error_model="numpy", nogil=True)
+@loop()
 def _update(ptr, ids, sizes, w, eta, eta_readout, s, error, n_fired, d):
     """Descend the gradient: a row of weights for each spike of its source."""
     n_layers = sizes.size - 2
@@ -193,7 +193,7 @@ def _update(ptr, ids, sizes, w, eta, eta_readout, s, error, n_fired, d):
                 w[base + j * n_out + k] -= eta_readout * spikes * error[k]
 
 
-@njit(cache=True, error_model="numpy", nogil=True)
+@loop()
 def _show(x, spikes, y, order, jitter, code, sizes, w, params, learn, smooth, n_steps, out, loss, fired, counts):
     """Show samples, values x or else spikes = (ptr, ids, times); code and params as they are unpacked below.
 

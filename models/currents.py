@@ -59,7 +59,7 @@ class TimedCurrent(Current):
     """
 
     values: Any = param((0.0,), unit="drive", series=True, doc="currents, (n_steps,) or (n_steps, n)")
-    step: float = param(1 * ms, unit="s", above=0, doc="time that each value holds")
+    step: float = param(1 * ms, unit="s", above=0, plausible=1e3, doc="time that each value holds")
 
     def value(self, cell: Any, t: float, dt: float, xi: float) -> float:
         # Some slack, since times are products: 3 * 0.1 ms belongs to step 3.

@@ -31,6 +31,7 @@ class Izhikevich(Model):
     The paper has v in mV and time in ms; here all is in SI. Its u, d and I in mV/ms are numbers in V/s: u_jump = 8 and
     drive = 10 are d = 8 and I = 10; its a and b per ms are a = 20 Hz for 0.02 and b = 200 Hz for 0.2. Weights are in
     volts, negative on the port "inh". A step is Euler's, as in Brian2 (the paper halves the step of 1 ms for v only).
+    Unless `init` says otherwise a cell starts as in the paper's program, with v = -65 mV and u = b v.
 
     References
     ----------
@@ -47,6 +48,9 @@ class Izhikevich(Model):
     u = state("cell", -13.0, unit="V/s", doc="recovery")
     injected = "drive"
     reference = "Izhikevich (2003)"
+
+    def at_rest(self) -> dict[str, Any]:
+        return {"u": self.b * (-65 * mV)}
 
     def step(self, cell: Any, dt: float) -> None:
         v, u = cell.v, cell.u

@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike
 from snn.errors import ParameterError
 from snn.plugin import GivenSpikes, Source, check_unit, param, state
 from snn.units import Hz, ms
+from snn.values import numbers
 
 
 class Poisson(Source):
@@ -38,7 +39,7 @@ class TimedPoisson(Source):
     """
 
     rate: Any = param((10 * Hz,), unit="Hz", min=0, series=True, doc="rates, (n_steps,) or (n_steps, n)")
-    step: float = param(10 * ms, unit="s", above=0, doc="time that each rate holds")
+    step: float = param(10 * ms, unit="s", above=0, plausible=1e3, doc="time that each rate holds")
 
     def next_spike(self, cell: Any, t: float, u: float) -> float:
         missing = -math.log(1.0 - u)
@@ -60,7 +61,7 @@ class TimedPoisson(Source):
 class Regular(Source):
     """Spikes at start, start + period, start + 2 period, ..."""
 
-    period: float = param(100 * ms, unit="s", above=0, doc="time between spikes")
+    period: float = param(100 * ms, unit="s", above=0, plausible=1e3, doc="time between spikes")
     start: float = param(0.0, unit="s", min=0, plausible=1e6, doc="time of the first spike")
 
     def next_spike(self, cell: Any, t: float, u: float) -> float:
@@ -86,7 +87,9 @@ class Latency(Source):
     t_last: float = param(20 * ms, unit="s", min=0, doc="time of the first spike that value 0 would have")
     low: float = param(0.15, min=0, doc="values at or below do not fire")
     jitter: float = param(0.0, unit="s", min=0, doc="largest random delay of the first spike, and so of all")
-    period: float = param(math.inf, unit="s", above=0, finite=False, doc="time between spikes; inf: one spike")
+    period: float = param(
+        math.inf, unit="s", above=0, finite=False, plausible=1e3, doc="time between spikes; inf: one spike"
+    )
     x = state("cell", 0.0, doc="value of the sample that is presented, 0 to 1")
 
     def next_spike(self, cell: Any, t: float, u: float) -> float:
@@ -130,7 +133,7 @@ class SpikeTimes(GivenSpikes):
 
     def __init__(self, ids: ArrayLike, times: ArrayLike) -> None:
         super().__init__()
-        i, t = np.asarray(ids), np.asarray(times, dtype=float)
+        i, t = np.asarray(ids), numbers("SpikeTimes.times", times, "numbers", "s")
         if i.shape != t.shape or i.ndim != 1:
             raise ParameterError(f"SpikeTimes: ids has shape {i.shape} and times {t.shape}; give one id for each time.")
         if i.size and not np.issubdtype(i.dtype, np.integer):

@@ -11,7 +11,7 @@ from .errors import NetworkError, ParameterError
 from .events import Events
 from .network import Network, Population
 from .plugin import GivenSpikes, Rule, Source, check_unit
-from .values import is_real
+from .values import in_si, is_real
 
 if TYPE_CHECKING:
     from .schedule import Schedule
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 def duration_of(where: str, value: Any, plausible: float | None = None, positive: bool = False) -> float:
     """A finite time of at least 0 s; with `positive`, above 0 s."""
+    value = in_si(where, value, "s")
     if not is_real(value):
         raise ParameterError(f"{where} is {value!r}; give one number, a time in seconds such as 100 * ms.")
     seconds = float(value)
@@ -43,7 +44,7 @@ def population_of(where: str, network: Network, given: Any) -> Population:
 
 def _numbers(where: str, given: Any, dtype: Any) -> np.ndarray:
     try:
-        return np.ascontiguousarray(given, dtype=dtype)
+        return np.ascontiguousarray(in_si(where, given), dtype=dtype)
     except (TypeError, ValueError) as error:
         raise ParameterError(f"{where} are no array of numbers ({error}); give equal rows of numbers.") from error
 

@@ -17,7 +17,7 @@ import numpy as np
 from .engine.digest import called, methods
 from .engine.jit import COMPILED
 from .engine.types import Fields, PluginAt, View, seen_by
-from .errors import PluginError
+from .errors import ParameterError, PluginError
 from .plugin import Credit, Current, GivenSpikes, Model, Plugin, Rule, Source
 
 
@@ -38,6 +38,12 @@ def _call(plugin: Plugin, name: str, *args: Any) -> Any:
         frames = traceback.extract_tb(error.__traceback__)
         frame = next((f for f in reversed(frames) if f.name == name), frames[-1])
         raise _does_not_run(plugin, name, f"{frame.filename}:{frame.lineno}", error) from error
+    except OverflowError as error:
+        whole = plugin._plugin if isinstance(plugin, PluginAt) else plugin
+        raise ParameterError(
+            f"{cls.__name__}.{name} comes to numbers too large for a float ({error}) with {whole!r}. Make its "
+            "parameters smaller; they are in SI units."
+        ) from error
     code, owners = method.__code__, (plugin, *args)
     for k, field, line in _named(method.__func__):
         if isinstance(owners[k], (Plugin, PluginAt, View)):

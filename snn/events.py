@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike
 
 from .errors import ParameterError
 from .plugin import check_unit
+from .values import numbers
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,7 @@ class Events:
         all_ids: list[np.ndarray] = []
         all_times: list[np.ndarray] = []
         for k, (ids, times) in enumerate(samples):
-            i, t = np.asarray(ids), np.asarray(times, dtype=float)
+            i, t = np.asarray(ids), numbers(f"Events: times of sample {k}", times, "numbers", "s")
             if i.shape != t.shape or i.ndim != 1:
                 raise ParameterError(f"Events: sample {k} has ids of shape {i.shape} and times of shape {t.shape}.")
             if i.size and (i.dtype.kind not in "iu" or i.min() < 0 or i.max() >= size):

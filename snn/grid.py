@@ -45,8 +45,7 @@ class Grid:
         if off.any() and not self.round_delays:
             bad, near = np.atleast_1d(ticks)[np.atleast_1d(off)][0], np.atleast_1d(nearest)[np.atleast_1d(off)][0]
             raise ParameterError(
-                f"{where} of {bad * self.dt:g} s is {bad:g} time steps of {self.dt:g} s; the nearest is "
-                f"{near * self.dt:g} s. Choose dt to divide it, or give Simulator(..., round_delays=True)."
+                f"{self._between(where, bad, near)} Choose dt to divide it, or give Simulator(..., round_delays=True)."
             )
         return nearest
 
@@ -55,11 +54,14 @@ class Grid:
         ticks = time / self.dt
         nearest = max(1, round(ticks))
         if abs(ticks - nearest) > 1e-6 * nearest:
-            raise ParameterError(
-                f"{where} is {time:g} s, {ticks:g} time steps of {self.dt:g} s; the nearest is "
-                f"{nearest * self.dt:g} s. Give whole steps, or Simulator(..., dt=) a step that divides it."
-            )
+            raise ParameterError(f"{self._between(where, ticks, nearest)} Give whole steps, or choose dt to divide it.")
         return nearest
+
+    def _between(self, where: str, ticks: float, nearest: float) -> str:
+        return (
+            f"{where} is {ticks * self.dt:.10g} s, {ticks:.10g} time steps of {self.dt:g} s; the nearest is "
+            f"{nearest * self.dt:.10g} s."
+        )
 
     def holding(self, times: np.ndarray) -> np.ndarray:
         """Numbers (float64) of the steps that hold these times, found as Brian2 finds them."""
@@ -130,7 +132,7 @@ def grid_block(population: Population, common: dict[str, Any], streams: Streams,
     model, n = population.model, len(population)
     assert isinstance(model, Model)
     t_ref = getattr(model, model.refractory) if model.refractory else 0.0
-    ticks = grid.ticks(f"{type(model).__name__}.{model.refractory} of population {population.name!r}:", t_ref)
+    ticks = grid.ticks(f"{type(model).__name__}.{model.refractory} of population {population.name!r}", t_ref)
     own = type(model).receive_held is not Model.receive_held
     states = common["states"]
     if not states:

@@ -66,6 +66,11 @@ class BuiltProjection:
         source = np.repeat(self.row_source, np.diff(self.ptr))
         return self._as_declared(source), self._as_declared(self.target.astype(np.int64))
 
+    def delays(self, row_delay: np.ndarray) -> np.ndarray:
+        """The delay of every synapse in the user's order, of those of the rows: in seconds, or in ticks of the grid."""
+        delay = np.repeat(row_delay, np.diff(self.ptr)) if self.ticks is None else self.ticks.astype(float)
+        return self._as_declared(delay)
+
     def by_synapse(self) -> np.ndarray:
         """The weight of every synapse in the engine's order; a view where that is how they are kept."""
         if self.w_kind == rows.BY_SYNAPSE:

@@ -23,9 +23,10 @@ from .connect import all_to_all
 from .connectors import Connector
 from .describe import plain, text
 from .errors import NetworkError, ParameterError
-from .plugin import Credit, Current, Model, Plugin, Rule, Source, check_unit, is_whole
+from .plugin import Credit, Current, Model, Plugin, Rule, Source, check_unit, is_whole, plausible_beside
 from .random import Distribution, Normal
 from .synapses import check_values
+from .values import numbers
 
 _LARGEST_POPULATION = 2**31 - 1  # ids are int32
 
@@ -180,9 +181,9 @@ class Network:
             )
         _check_per_neuron(where, model, int(size))
         checked = {key: _initial(where, model, int(size), key, value) for key, value in (init or {}).items()}
-        if isinstance(model, Model) and model.potential in model.states("cell") and "v_rest" in model.params_declared:
-            # A cell starts at rest: 0 V would be far above the threshold of a model in volts.
-            checked.setdefault(model.potential, model.params()["v_rest"])
+        if isinstance(model, Model):
+            for key, value in model.at_rest().items():
+                checked.setdefault(key, value)
         made = _declare(Population, network=self, name=name, model=model, size=int(size), init=checked)
         self.populations[name] = made
         return made
@@ -319,9 +320,10 @@ class Network:
                 "be added. Give a model whose `injected` names such a parameter."
             )
         unit = model.params_declared[drive].unit
+        plausible = plausible_beside(getattr(model, "v_thresh", None), unit)
         for key, value in current.params().items():
             if current.params_declared[key].unit == "drive":
-                check_unit(f"{type(current).__name__}.{key} of {where}", value, unit)
+                check_unit(f"{type(current).__name__}.{key} of {where}", value, unit, plausible)
         _check_per_neuron(where, current, len(population))
         injection = Injection(population, current)
         self.currents.append(injection)
@@ -553,24 +555,19 @@ def _check_per_neuron(where: str, plugin: Plugin, size: int) -> None:
             )
 
 
-def _numbers(where: str, value: Any) -> Value:
+def _numbers(where: str, value: Any, unit: str) -> Value:
     """A float, or a float64 array of the declaration's own, or the distribution given."""
     if isinstance(value, Distribution):
         return value
-    try:
-        array = np.array(value, dtype=float)
-    except (TypeError, ValueError) as error:
-        raise ParameterError(
-            f"{where} is {value!r}; give a number, an array or a distribution such as normal(mean, sd)."
-        ) from error
-    return array if array.ndim else float(array)
+    array = numbers(where, value, "a number, an array or a distribution such as normal(mean, sd)", unit)
+    return array.copy() if array.ndim else float(array)
 
 
 def _synaptic(name: str, where: str, value: Any) -> Value:
-    numbers = _numbers(f"{name} of {where}", value)
-    if not isinstance(numbers, Distribution):
-        check_values(name, f"of {where}", numbers)
-    return numbers
+    made = _numbers(f"{name} of {where}", value, "s" if name == "delay" else "")
+    if not isinstance(made, Distribution):
+        check_values(name, f"of {where}", made)
+    return made
 
 
 def _initial(where: str, model: Plugin, size: int, name: str, value: Any) -> Value:
@@ -580,16 +577,17 @@ def _initial(where: str, model: Plugin, size: int, name: str, value: Any) -> Val
         raise ParameterError(
             f"{label} is no state of {type(model).__name__}. It has: {', '.join(states) or 'no states'}."
         )
-    numbers = _numbers(label, value)
-    if isinstance(numbers, Distribution):
-        return numbers
-    if isinstance(numbers, np.ndarray) and numbers.shape != (size,):
-        raise ParameterError(f"{label} has shape {numbers.shape}, expected {(size,)}: one number or one per neuron.")
-    if not np.isfinite(numbers).all():
-        bad = np.atleast_1d(numbers)[~np.isfinite(np.atleast_1d(numbers))][0]
+    unit = states[name].unit
+    made = _numbers(label, value, unit)
+    if isinstance(made, Distribution):
+        return made
+    if isinstance(made, np.ndarray) and made.shape != (size,):
+        raise ParameterError(f"{label} has shape {made.shape}, expected {(size,)}: one number or one per neuron.")
+    if not np.isfinite(made).all():
+        bad = np.atleast_1d(made)[~np.isfinite(np.atleast_1d(made))][0]
         raise ParameterError(f"{label} is {bad}; give finite numbers.")
-    check_unit(label, numbers, states[name].unit)
-    return numbers
+    check_unit(label, made, unit, plausible_beside(getattr(model, "v_thresh", None), unit))
+    return made
 
 
 def _may_be_zero(delay: Value) -> bool:

@@ -25,6 +25,7 @@ _COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#
 _SHOWN_UNITS = {"V": ("mV", 1e3), "A": ("pA", 1e12), "S": ("nS", 1e9), "F": ("pF", 1e12), "s": ("ms", 1e3)}
 _MOST_LINES = 20  # more lines than this are shown as their distribution
 _MOST_VECTORS = 20_000  # marks; more are drawn as pixels, as a vector file would be huge
+_DIMENSIONLESS = 0.2  # potentials that reach it are counted in thresholds, and none of a cell in volts does
 _HELD = -1e29  # V; below are the placeholders of refractory cells
 
 
@@ -102,13 +103,15 @@ def trace(result: Result, population: Any, variable: str, ids: Any = None, ax: A
     name = _name(population)
     found = _find(result.states, (name, variable), f"{variable!r} of population {name!r}", "State")
     columns = _columns(found, ids)
+    shown = np.where(found.values[:, columns] < _HELD, np.nan, found.values[:, columns])
     unit, scale = _SHOWN_UNITS.get(found.unit, (found.unit, 1.0))
+    if found.unit == "V" and (np.abs(shown) >= _DIMENSIONLESS).any():
+        unit, scale = "1", 1.0
     ax = _axes(ax)
     time_unit, time_scale = _time_unit(found.times[-1] if found.times.size else 0.0)
     for k, column in enumerate(columns):
-        values = np.where(found.values[:, column] < _HELD, np.nan, found.values[:, column])
-        label = f"{name} {found.ids[column]}"
-        ax.plot(found.times * time_scale, values * scale, color=_COLOURS[k % len(_COLOURS)], linewidth=0.9, label=label)
+        label, colour = f"{name} {found.ids[column]}", _COLOURS[k % len(_COLOURS)]
+        ax.plot(found.times * time_scale, shown[:, k] * scale, color=colour, linewidth=0.9, label=label)
     ax.margins(x=0)
     ax.set(xlabel=f"time ({time_unit})", ylabel=variable if unit == "1" else f"{variable} ({unit})")
     if 1 < len(columns) <= len(_COLOURS):

@@ -16,13 +16,17 @@ records; the engine compiles those methods, and the same methods run uncompiled 
 
 from __future__ import annotations
 
+import inspect
 import math
+import re
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 import numpy as np
 
 from .errors import ParameterError, PluginError
+from .values import BRIAN2_UNITS, numbers
 
 # Largest magnitude that is believed without asking, and the unit that was probably meant.
 _PLAUSIBLE = {
@@ -32,19 +36,6 @@ _PLAUSIBLE = {
     "F": (1e-3, "pF", "capacitances are in farads"),
     "S": (1e-2, "nS", "conductances are in siemens"),
     "Hz": (1e6, None, "rates are in hertz"),
-}
-
-# Units of parameters and states in Brian2's words.
-BRIAN2_UNITS = {
-    "1": "1",
-    "s": "second",
-    "V": "volt",
-    "A": "amp",
-    "F": "farad",
-    "S": "siemens",
-    "Hz": "hertz",
-    "V/s": "volt / second",
-    "S/V": "siemens / volt",
 }
 
 
@@ -81,6 +72,17 @@ def check_unit(where: str, value: Any, unit: str, plausible: float | None = None
         raise ParameterError(f"{where} is {worst:g} {unit}; {words or 'that is out of range'}.{hint}")
 
 
+def plausible_beside(v_thresh: Any, unit: str) -> float | None:
+    """Largest magnitude that is believed of a value beside a model's threshold; None: the unit's own limit.
+
+    Where the threshold itself is dimensionless, from 0.2 to 2, other potentials may be ten times as large.
+    """
+    if unit != "V" or v_thresh is None:
+        return None
+    size = np.abs(np.asarray(v_thresh, dtype=float))
+    return 10.0 * float(size.min()) if size.size and size.min() >= 0.2 and size.max() <= 2.0 else None
+
+
 @dataclass(frozen=True)
 class Param:
     """A declared parameter; made by :func:`param`."""
@@ -99,18 +101,15 @@ class Param:
     doc: str = ""
     name: str = ""
 
-    def check(self, where: str, value: Any) -> Any:
-        """Return `value` as bool, float or float array, or raise ParameterError."""
+    def check(self, where: str, value: Any, v_thresh: Any = None) -> Any:
+        """Return `value` as bool, float or float array, or raise ParameterError; `v_thresh` is the plugin's."""
         if value is None and self.inherit:
             return None
         if isinstance(self.default, bool):
             if not isinstance(value, (bool, np.bool_)):
                 raise ParameterError(f"{where} is {value!r}; give True or False.")
             return bool(value)
-        try:
-            array = np.asarray(value, dtype=float)
-        except (TypeError, ValueError) as error:
-            raise ParameterError(f"{where} is {value!r}; give a number in {self.unit}.") from error
+        array = numbers(where, value, f"a number in {self.unit}", self.unit)
         if self.series and (array.ndim not in (1, 2) or array.size == 0):
             raise ParameterError(
                 f"{where} has shape {array.shape}; give (n_steps,) values, or (n_steps, n) for n neurons."
@@ -121,7 +120,7 @@ class Param:
         if np.isnan(array).any() or (self.finite and not np.isfinite(array).all()):
             bad = array[~np.isfinite(array)].flat[0]
             raise ParameterError(f"{where} is {bad}; give a finite number in {self.unit}.")
-        check_unit(where, array, self.unit, self.plausible)
+        check_unit(where, array, self.unit, self.plausible or plausible_beside(v_thresh, self.unit))
         for bound, wrong, words in (
             (self.min, lambda a, b: a < b, "at least"),
             (self.above, lambda a, b: a <= b, "above"),
@@ -213,6 +212,27 @@ def state(kind: str, init: float = 0.0, *, decay: str | None = None, unit: str =
     return State(kind, float(init), decay, unit, doc)
 
 
+def _signature(params: Iterable[Param]) -> inspect.Signature:
+    """That of a plugin that takes these parameters by name."""
+    kind = inspect.Parameter.KEYWORD_ONLY
+    return inspect.Signature([inspect.Parameter(p.name, kind, default=p.default) for p in params])
+
+
+def _documented(text: str, params: Iterable[Param]) -> str:
+    """A docstring with a section on these parameters, before all other sections."""
+    lines = []
+    for p in params:
+        unit = "" if p.unit == "1" else f", {p.unit}"
+        default = f"the target's {p.inherit}" if p.default is None else repr(p.default)
+        lines.append(f"{p.name} : {'bool' if isinstance(p.default, bool) else 'float'}{unit}, default {default}")
+        lines += [f"    {p.doc}"] * bool(p.doc)
+    text = inspect.cleandoc(text)
+    if not lines or re.search(r"^Parameters\n-+$", text, re.MULTILINE):
+        return text
+    head, *sections = re.split(r"\n\n(?=\w[\w ]*\n---)", text)
+    return "\n\n".join([head, "\n".join(["Parameters", "----------", *lines]), *sections]).lstrip("\n")
+
+
 class Plugin:
     """Base of everything that can be plugged in: keyword parameters, checked; a repr that can be typed back.
 
@@ -223,10 +243,13 @@ class Plugin:
     states_declared: ClassVar[dict[str, State]] = {}
     state_kinds: ClassVar[tuple[str, ...]] = ()
     reference: ClassVar[str] = ""
+    __signature__: ClassVar[inspect.Signature | None] = None
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         params, states = dict(cls.params_declared), dict(cls.states_declared)
+        threshold = vars(cls).get("v_thresh", params.get("v_thresh"))
+        v_thresh = threshold.default if isinstance(threshold, Param) else threshold
         for name, value in list(vars(cls).items()):
             if isinstance(value, Param):
                 params[name] = Param(**{**value.__dict__, "name": name})
@@ -237,7 +260,7 @@ class Plugin:
                     )
                 states[name] = State(**{**value.__dict__, "name": name})
             elif name in params:
-                checked = params[name].check(f"{cls.__name__}.{name}", value)
+                checked = params[name].check(f"{cls.__name__}.{name}", value, None if name == "v_thresh" else v_thresh)
                 # Not an array, which all instances would share.
                 default = checked.tolist() if isinstance(checked, np.ndarray) else checked
                 params[name] = replace(params[name], default=default)
@@ -259,15 +282,22 @@ class Plugin:
                     f"Add {declared.decay}: float = param(20 * ms, unit='s', above=0)."
                 )
         cls.params_declared, cls.states_declared = params, states
+        # None: what the constructor of its own takes.
+        cls.__signature__ = _signature(params.values()) if cls.__init__ is Plugin.__init__ else None
+        cls.__doc__ = _documented(vars(cls).get("__doc__") or "", params.values())
 
-    def __init__(self, **values: Any) -> None:
+    def __init__(self, *args: Any, **values: Any) -> None:
+        if args:
+            named = ", ".join(f"{name}={value!r}" for name, value in zip(self.params_declared, args, strict=False))
+            raise ParameterError(f"{type(self).__name__} takes its parameters by name: {type(self).__name__}({named}).")
         unknown = sorted(set(values) - set(self.params_declared))
         if unknown:
             raise ParameterError(
                 f"{type(self).__name__} has no parameter {unknown[0]!r}. It has: {', '.join(self.params_declared)}."
             )
-        for name, declared in self.params_declared.items():
-            setattr(self, name, values.get(name, declared.default))
+        # The threshold first, beside which other potentials are judged.
+        for name in sorted(self.params_declared, key=lambda name: name != "v_thresh"):
+            setattr(self, name, values.get(name, self.params_declared[name].default))
 
     def __setattr__(self, name: str, value: Any) -> None:
         declared = self.params_declared.get(name)
@@ -276,7 +306,11 @@ class Plugin:
                 f"{type(self).__name__} has no parameter {name!r}. It has: {', '.join(self.params_declared)}."
             )
         if declared is not None:
-            value = declared.check(f"{type(self).__name__}.{name}", value)
+            where = f"{type(self).__name__}."
+            value = declared.check(where + name, value, None if name == "v_thresh" else vars(self).get("v_thresh"))
+            if name == "v_thresh":
+                for other in self.params_declared.keys() & vars(self).keys() - {name}:
+                    self.params_declared[other].check(where + other, getattr(self, other), value)
         object.__setattr__(self, name, value)
 
     def params(self) -> dict[str, Any]:
@@ -432,6 +466,14 @@ class Model(Plugin):
 
     def receive_held(self, cell: Any, port: int, w: float) -> None:
         pass
+
+    def at_rest(self) -> dict[str, Any]:
+        """Values that states start with where a population's `init` names none and the declared one does not fit.
+
+        By default a potential starts at v_rest: 0 V would be far above the threshold of a model in volts.
+        """
+        known = self.potential in self.states_declared and "v_rest" in self.params_declared
+        return {self.potential: self.params()["v_rest"]} if known else {}
 
     def above(self, cell: Any) -> bool:
         return bool(self.time_to_threshold(cell) <= 0.0)  # type: ignore[attr-defined]

@@ -18,7 +18,7 @@ import numpy as np
 
 from .describe import Described
 from .errors import ParameterError
-from .values import flag
+from .values import flag, numbers
 
 _MASK = 2**64 - 1
 
@@ -255,10 +255,10 @@ def _check_share(made: Normal | Lognormal, centre: str, share: float) -> None:
 
 
 def _finite(kind: str, name: str, value: float, least: float = -math.inf) -> float:
-    try:
-        number = float(value)
-    except (TypeError, ValueError) as error:
-        raise ParameterError(f"{kind}.{name} is {value!r}; give a number.") from error
+    made = numbers(f"{kind}.{name}", value, "a number")
+    if made.ndim:
+        raise ParameterError(f"{kind}.{name} is {value!r}; give one number.")
+    number = float(made)
     if not math.isfinite(number):
         raise ParameterError(f"{kind}.{name} is {number}; give a finite number.")
     if number < least:

@@ -16,7 +16,7 @@ import numpy as np
 
 from .errors import ParameterError, RecordingError
 from .plugin import check_unit
-from .values import is_real
+from .values import in_si, is_real
 
 if TYPE_CHECKING:
     from .ledger import Ledger
@@ -72,17 +72,20 @@ def _indices(where: str, what: str, given: Any, size: int | None) -> np.ndarray:
     return ids
 
 
-def _check_every(where: str, kind: str, every: Any) -> None:
+def _every(where: str, kind: str, every: Any) -> float | None:
+    """The time between two samples (s), or None as it is."""
     if every is None:
-        return
-    if not is_real(every):
-        raise RecordingError(f"{where} is {every!r}; give the time between two samples in s, such as 0.1 * ms.")
-    if not (every > 0 and np.isfinite(every)):
-        raise RecordingError(f"{where} is {every:g} s; the time between two samples must be above 0.")
+        return None
     try:
+        every = in_si(where, every, "s")
+        if not is_real(every):
+            raise RecordingError(f"{where} is {every!r}; give the time between two samples in s, such as 0.1 * ms.")
+        if not (every > 0 and np.isfinite(every)):
+            raise RecordingError(f"{where} is {every:g} s; the time between two samples must be above 0.")
         check_unit(where, every, "s", _LONGEST_EVERY[kind])
     except ParameterError as error:
         raise RecordingError(str(error)) from error
+    return every
 
 
 @dataclass(frozen=True, eq=False)
@@ -141,7 +144,7 @@ class State:
         if self.variable not in declared:
             known = f"It has: {', '.join(declared)}." if declared else "It declares none."
             raise RecordingError(f"{where} asks for {self.variable!r}, which {type(model).__name__} lacks. {known}")
-        _check_every(f"every of {where}", "State", self.every)
+        object.__setattr__(self, "every", _every(f"every of {where}", "State", self.every))
         if (self.every is None) == (not self.on_events):
             wrong = "neither every nor on_events" if self.every is None else "both every and on_events"
             raise RecordingError(f"{where} has {wrong}; give one of every=0.1 * ms and on_events=True.")
@@ -185,7 +188,7 @@ class Weights:
             found = f"{projection.name!r} is a population" if hasattr(projection, "size") else f"got {projection!r}"
             raise RecordingError(f"Weights needs a projection made by net.connect(...); {found}.")
         where = f"Weights of projection {projection.name!r}"
-        _check_every(f"every of {where}", "Weights", self.every)
+        object.__setattr__(self, "every", _every(f"every of {where}", "Weights", self.every))
         if self.every is not None and self.on_change:
             raise RecordingError(f"{where} has both every and on_change; give one of every=1.0 and on_change=True.")
         count = getattr(projection, "n_synapses", None)

@@ -170,6 +170,12 @@ class Simulator:
     def __repr__(self) -> str:
         return f"Simulator({self.network!r}, t={self.t:g} s)"
 
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        raise SimulationError(
+            "A Simulator cannot be copied or pickled. Copy its network, which can, and make another Simulator of it; "
+            "sim.checkpoint(path) and restore(path) carry the state over, also between processes."
+        )
+
     # ------------------------------------------------------------------------------------------------- reading
 
     def weights(self, projection: Projection | str) -> np.ndarray:
@@ -181,6 +187,13 @@ class Simulator:
     def synapses(self, projection: Projection | str) -> tuple[np.ndarray, np.ndarray]:
         """(source, target) of every synapse, in the order of `weights`."""
         return self._projection(projection).sources_targets()
+
+    def delays(self, projection: Projection | str) -> np.ndarray:
+        """The delay (s) of every synapse, float64 (n_synapses,), in the order of `weights`; on the grid as rounded."""
+        built = self._projection(projection)
+        group = self.built.parts[0].groups[built.group]
+        step = 1.0 if self.grid is None else self.grid.dt
+        return step * built.delays(self.built.engine.row_delay[group.r0 : group.r1])
 
     def set_weights(self, projection: Projection | str, weights: Any) -> None:
         """Replace the weights; same order and shape as `weights` returns.

@@ -10,9 +10,10 @@ import numpy as np
 from .connect import from_arrays
 from .errors import PluginError
 from .network import Network
-from .plugin import BRIAN2_UNITS, GivenSpikes, Model, Rule
+from .plugin import GivenSpikes, Model, Rule
 from .record import Spikes, State
 from .simulator import Simulator
+from .values import BRIAN2_UNITS
 
 
 def _brian2() -> Any:
@@ -153,7 +154,7 @@ def run_in_brian2(model: Model, inputs: Inputs, n: int, n_ticks: int, dt: float,
     cells = _cells(b2, form, n, clock)
     declared = model.states("cell")
     for name, st in declared.items():
-        unit = {"namespace": {name: (st.init, BRIAN2_UNITS[st.unit])}}
+        unit = {"namespace": {name: (model.at_rest().get(name, st.init), BRIAN2_UNITS[st.unit])}}
         setattr(cells, name, _namespace(b2, unit, weight_unit)[name])
     parts: list[Any] = [cells]
     for port, (ids, ticks, weight) in inputs.items():

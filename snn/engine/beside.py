@@ -160,9 +160,12 @@ def _is_ours(plugin: str) -> bool:
 def offer(function: Any, signature: tuple[Any, ...]) -> None:
     """Let whichever process is free first compile an entry for these types; it will be needed soon.
 
-    Nothing is done where it has been compiled before, where there is no core to spare, and for somebody else's plugins.
+    Nothing is done where it has been compiled before, where there is no core to spare or no machine code on disk, and
+    for somebody else's plugins.
     """
     if config.DISABLE_JIT or not sys.executable or cores() < 2 or signature in function.overloads:
+        return
+    if function._cache.cache_path is None:  # nowhere to meet
         return
     if all(map(_is_ours, _plugins(signature))) and not function._cache.holds(signature, function.targetctx):
         _own().offer(function, signature)

@@ -11,6 +11,7 @@ import functools
 import hashlib
 import pickle
 import sys
+import warnings
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -20,7 +21,7 @@ from uuid import uuid4
 
 import llvmlite
 import numba
-from numba.core.caching import FunctionCache
+from numba.core.caching import FunctionCache, NullCache
 from numba.core.serialize import dumps
 
 from .beside import settle
@@ -91,15 +92,44 @@ class _Files:
         try:
             unfinished.write_bytes(dumps((key, data)))
             unfinished.replace(path)
+            for old in self.folder.glob(f"{self.base}.*.nbc"):
+                if not old.name.startswith(f"{self.base}.{_stamp(self.module)}."):
+                    old.unlink(missing_ok=True)
+        except OSError as error:
+            warn_unkept(str(error))
         finally:
-            unfinished.unlink(missing_ok=True)
-        for old in self.folder.glob(f"{self.base}.*.nbc"):
-            if not old.name.startswith(f"{self.base}.{_stamp(self.module)}."):
-                old.unlink(missing_ok=True)
+            with suppress(OSError):
+                unfinished.unlink(missing_ok=True)
 
     def flush(self) -> None:
         for path in self.folder.glob(f"{self.base}.*.nbc"):
             path.unlink(missing_ok=True)
+
+
+@functools.cache
+def warn_unkept(why: str) -> None:
+    """Say, once for each reason, that machine code is not kept."""
+    warnings.warn(
+        f"Compiled kernels are not kept on disk, and each process compiles them anew ({why}). Set NUMBA_CACHE_DIR to a "
+        "folder that can be written to.",
+        stacklevel=3,
+    )
+
+
+def _settle_constants(data: Any) -> None:
+    """Let what is merged into an entry find its constants (the text of a print) as it does in one that is loaded."""
+    for environment in data._find_referenced_environments():
+        data.codegen.set_env(environment.env_name, environment)
+
+
+class Unkept(NullCache):
+    """In place of :class:`Kept` where there is no folder for machine code."""
+
+    def load_overload(self, sig: Any, target_context: Any) -> None:
+        _spare_scipy()
+
+    def save_overload(self, sig: Any, data: Any) -> None:
+        _settle_constants(data)
 
 
 class Kept(FunctionCache):
@@ -122,9 +152,7 @@ class Kept(FunctionCache):
         return found
 
     def save_overload(self, sig: Any, data: Any) -> None:
-        # What is merged into an entry finds its constants (the text of a print) as it does in an entry that is loaded.
-        for environment in data._find_referenced_environments():
-            data.codegen.set_env(environment.env_name, environment)
+        _settle_constants(data)
         super().save_overload(sig, data)
 
     def holds(self, sig: Any, target_context: Any) -> bool:
@@ -132,4 +160,13 @@ class Kept(FunctionCache):
         return bool(self._cache_file.path(self._index_key(sig, target_context.codegen())).is_file())
 
 
-__all__ = ["Kept"]
+def keep(function: Any, cache: type[FunctionCache] = Kept) -> FunctionCache | Unkept:
+    """What keeps the machine code of a function: on disk, if there is a folder for it."""
+    try:
+        return cache(function)
+    except RuntimeError:
+        warn_unkept("Numba finds no folder for them")
+        return Unkept()
+
+
+__all__ = ["keep"]

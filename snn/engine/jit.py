@@ -10,13 +10,14 @@ from collections.abc import Callable
 from typing import Any
 
 from numba import config, njit, typeof, types
+from numba.core.caching import FunctionCache
 from numba.core.codegen import JITCodeLibrary
 from numba.core.compiler import Compiler
 from numba.core.typing.templates import AbstractTemplate, infer, infer_global, signature
 from numba.extending import lower_builtin, overload
 
 from ..collector import uncollected
-from .disk import Kept
+from .disk import keep
 
 COMPILED = not config.DISABLE_JIT
 
@@ -89,10 +90,22 @@ def callable_kernel(function: Any) -> Any:
 
 def entry(function: Any) -> Any:
     """Compile an outermost kernel, whose machine code is kept on disk."""
-    dispatcher = njit(cache=True, **OPTIONS)(function)
+    dispatcher = njit(**OPTIONS)(function)
     if COMPILED:
-        dispatcher._cache = Kept(function)
+        dispatcher._cache = keep(function)
     return dispatcher
+
+
+def loop(**options: Any) -> Callable[[Any], Any]:
+    """Numba's own njit, its machine code on disk as Numba keeps it: for functions that are no part of an engine."""
+
+    def decorate(function: Any) -> Any:
+        dispatcher = njit(error_model="numpy", nogil=True, **options)(function)
+        if COMPILED:
+            dispatcher._cache = keep(function, FunctionCache)
+        return dispatcher
+
+    return decorate
 
 
 def specialise(function: Any) -> Callable[[Any], Any]:

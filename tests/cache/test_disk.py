@@ -57,6 +57,13 @@ def test_code_of_other_sources_is_not_found_and_makes_room(tmp_path, monkeypatch
     assert [path.name.split(".")[1] for path in tmp_path.iterdir()] == ["edited"]
 
 
+def test_code_that_cannot_be_written_is_done_without(tmp_path):
+    files = disk._Files(str(tmp_path / "gone"), "entry", "snn.wire")
+    with pytest.warns(UserWarning, match="not kept on disk.*gone.*Set NUMBA_CACHE_DIR"):
+        files.save("key", "code")
+    assert files.load("key") is None
+
+
 @pytest.mark.skipif(not COMPILED, reason="nothing is compiled")
 def test_sources_are_those_of_all_compiled_functions_that_an_entry_can_reach():
     names = {module.__name__ for module in disk._compiled_from(wire, set())}

@@ -102,3 +102,23 @@ def test_a_network_of_known_models_and_rules_compiles_nothing_new(tmp_path):
     assert counts(tmp_path, alone + FIRST_SPIKE) == ["0", "1"] * 3
     # The dense projection is a kind of its own; nothing else is new.
     assert counts(tmp_path, alone + other) == ["1", "0"] * 2 + ["1", "1"]
+
+
+def test_without_a_folder_for_machine_code_kernels_are_compiled_for_the_process(tmp_path):
+    root = Path(__file__).parents[2]
+    # A file in each place where there would be a folder: not even root can write there.
+    for package in ("snn", "rules", "models"):
+        shutil.copytree(root / package, tmp_path / package, ignore=shutil.ignore_patterns("__pycache__"))
+    for folder in {path.parent for path in tmp_path.rglob("*.py")}:
+        (folder / "__pycache__").touch()
+    (tmp_path / "helper.py").write_text("def step(w):\n    return 0.25 * w\n")
+    (tmp_path / "script.py").write_text("import models.backprop\n" + SCRIPT)
+    env = {k: v for k, v in os.environ.items() if k != "NUMBA_CACHE_DIR"}
+    env |= {"XDG_CACHE_HOME": str(tmp_path / "script.py"), "PYTHONPATH": str(tmp_path), "PYTHONDONTWRITEBYTECODE": "1"}
+    done = subprocess.run(
+        [sys.executable, "script.py"], cwd=tmp_path, env=env, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert done.stdout.splitlines()[-2:] == ["arrived at 0.001", "0.625 0 1"]
+    assert done.stderr.count("Set NUMBA_CACHE_DIR") == 1
+    assert not list(tmp_path.rglob("*.nb[ci]"))

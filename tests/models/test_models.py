@@ -28,7 +28,7 @@ from models.hodgkin_huxley import exprel, rates
 from models.izhikevich import KINDS
 from models.lif_alpha import responses
 from models.lif_exp import response
-from snn import Network, Simulator, ms, mV, nA, nS, pA
+from snn import Network, ParameterError, Simulator, ms, mV, nA, nS, pA
 from snn.testing import check_model
 from snn.validation import random_inputs, run_in_brian2, run_on_grid
 
@@ -160,6 +160,26 @@ def test_izhikevich_kinds_fire_in_their_published_patterns():
     assert np.sum(ch > 15 * ms) > 2
     assert fs[-1] < 0.5 * rs[-1]  # fast, and almost no adaptation
     assert fs[-1] < 1.3 * fs[1]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_izhikevich_kinds_start_as_in_the_program_of_the_paper(kind):
+    b = {"LTS": 0.25, "TC": 0.25, "RZ": 0.26}.get(kind, 0.2)
+    net = Network(1)
+    net.population("cells", Izhikevich(**KINDS[kind]), 1)
+    net.population("given", Izhikevich(**KINDS[kind]), 1, init={"u": -12.0})
+    with pytest.warns(UserWarning, match="not connected"):
+        sim = Simulator(net)
+    assert sim.state("cells", "v").tolist() == [-65 * mV] and sim.state("given", "u").tolist() == [-12.0]
+    # Rounding of the product.
+    assert sim.state("cells", "u")[0] == pytest.approx(b * -65, rel=1e-15)
+
+
+def test_a_current_beyond_all_sizes():
+    net = Network(1)
+    net.population("cells", HodgkinHuxley(i_drive=1e-3), 1)
+    with pytest.raises(ParameterError, match=r"HodgkinHuxley.hold comes to numbers too large.*i_drive=0.001"):
+        Simulator(net)
 
 
 def test_izhikevich_2007_fires_when_scipy_says():

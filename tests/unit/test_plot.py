@@ -9,11 +9,12 @@ import sys
 import numpy as np
 import pytest
 
+from models import LIF
+from snn import Network, Simulator, State, ms
 from snn import progress as meters
 from snn.errors import ParameterError, RecordingError
 from snn.progress import NoProgress, progress
 from snn.record import Result, SpikeData, StateData, WeightChanges, WeightData
-from snn.units import ms
 
 matplotlib = pytest.importorskip("matplotlib")
 matplotlib.use("Agg")
@@ -77,6 +78,15 @@ def test_a_trace_is_in_mv_and_leaves_out_refractory_placeholders():
     y = ax.lines[0].get_ydata()
     assert np.isnan(y[40:50]).all()
     assert y[:40] == pytest.approx(-65.0)
+
+
+def test_a_trace_of_dimensionless_potentials_has_no_unit():
+    net = Network(1)
+    cells = net.population("cells", LIF(drive=0.5), 1)
+    ax = Simulator(net, record=[State(cells, "v", every=1 * ms)]).run(50 * ms).plot.trace("cells", "v")
+    t, y = ax.lines[0].get_xdata(), ax.lines[0].get_ydata()
+    assert ax.get_ylabel() == "v"
+    np.testing.assert_allclose(y, 0.5 * (1 - np.exp(-t / 20)), rtol=1e-9)
 
 
 def test_a_trace_shows_the_neurons_that_are_asked_for():

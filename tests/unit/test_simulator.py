@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import math
+import pickle
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
@@ -68,6 +70,59 @@ def test_weights_and_synapses_agree_in_every_form(weight, kind, delay):
     assert sim.built.projections["p"].w_kind == (rows.BY_SYNAPSE if short_rows and kind == rows.BY_ROW else kind)
     sim.set_weights("p", 2.0 * np.array(expected))
     assert sim.weights("p").tolist() == [2.0 * w for w in expected]
+
+
+@pytest.mark.parametrize("delay", [lambda i, j: 1 * ms, lambda i, j: (1 + (7 * i + 3 * j) % 5) * ms])
+@pytest.mark.parametrize("more", [{}, {"rule": PairSTDP()}])
+@pytest.mark.parametrize("options", [{}, {"engine": "grid"}, {"threads": 2}])
+def test_delays_are_those_of_the_synapses(delay, more, options):
+    net, _, _ = joined(lambda i, j: 0.01, delay, **more)
+    sim = Simulator(net, **options)
+    # Products of ticks and the time step are rounded.
+    expected = [delay(int(i), int(j)) for i, j in zip(*sim.synapses("p"), strict=True)]
+    np.testing.assert_allclose(sim.delays("p"), expected, rtol=1e-15)
+
+
+def test_delays_of_dense_projections_and_rounded_ones():
+    net = Network(1)
+    cells = net.population("cells", LIF(), 3)
+    given = np.arange(1, 10).reshape(3, 3) * 0.26 * ms
+    net.connect(cells, cells, all_to_all(), delay=given, name="p")
+    net.connect(cells, cells, all_to_all(self_connections=False), delay=2 * ms, name="one")
+    assert Simulator(net).delays("p").tolist() == given.ravel().tolist()
+    sim = Simulator(net, dt=0.1 * ms, round_delays=True)
+    np.testing.assert_allclose(sim.delays("p"), np.round(given.ravel() / 1e-4) * 1e-4, rtol=1e-15)
+    np.testing.assert_allclose(sim.delays("one"), [0.002] * 6, rtol=1e-15)
+
+
+def test_times_between_two_time_steps_are_named_with_all_their_digits():
+    def simulator(**more):
+        net = Network(1)
+        cells = net.population("c", LIF(t_ref=more.pop("t_ref", 0.0)), 1)
+        net.connect(cells, cells, all_to_all(), name="p", **more)
+        return Simulator(net, dt=0.1 * ms)
+
+    quarter = "is 0.00025 s, 2.5 time steps of 0.0001 s; the nearest is 0.0002 s"
+    for make, words in (
+        (lambda: simulator(t_ref=0.25 * ms), f"LIF.t_ref of population 'c' {quarter}"),
+        (lambda: simulator(delay=0.25 * ms), f"The delay of projection 'p' {quarter}"),
+        (
+            lambda: simulator().run(12.00005),
+            "duration is 12.00005 s, 120000.5 time steps of 0.0001 s; the nearest is 12 s",
+        ),
+    ):
+        with pytest.raises(ParameterError, match=words):
+            make()
+
+
+@pytest.mark.parametrize("made", [copy.copy, copy.deepcopy, pickle.dumps])
+def test_a_simulator_is_no_value_to_copy_but_its_network_is(made):
+    net, _, _ = joined(lambda i, j: 0.3, lambda i, j: 1 * ms)
+    sim = Simulator(net)
+    with pytest.raises(SimulationError, match="cannot be copied or pickled.*network.*checkpoint.*restore"):
+        made(sim)
+    again = Simulator(copy.deepcopy(sim.network))
+    assert again.run(5 * ms).spikes["cells"].times.tolist() == sim.run(5 * ms).spikes["cells"].times.tolist()
 
 
 def test_weights_kept_by_row_arrive_as_declared():
