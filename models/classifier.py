@@ -80,8 +80,8 @@ class Classifier:
         Neurons that fire for the label while learning.
     credit : Credit or None
     duration : float, s
-    t_first, jitter : float, s
-        Of the latency code while training.
+    code : Latency or None
+        The latency code while training.
     seed : int
     """
 
@@ -92,16 +92,14 @@ class Classifier:
     labels: Population | None = None
     credit: Credit | None = None
     duration: float
-    t_first: float = 0.0
-    jitter: float = 0.0
+    code: Latency | None = None
     seed: int
 
     def _input(self, net: Network, encoder: Source, size: int) -> Population:
         """The population that samples go to, with an encoder of its own."""
-        own = encoder.replace()
-        if isinstance(own, Latency):
-            self.t_first, self.jitter = own.t_first, own.jitter
-        return net.population("input", own, size)
+        if isinstance(encoder, Latency):
+            self.code = encoder.replace()
+        return net.population("input", encoder.replace(), size)
 
     def fit(
         self,
@@ -136,11 +134,10 @@ class Classifier:
     def show(self, samples: Any, labels: Any = None, **how: Any) -> Presentations:
         """Present samples; unless learn=True the jitter gives way to its mean. See :meth:`snn.Simulator.present`."""
         learn = how.get("learn", False)
-        encoder = self.inputs.model
-        if isinstance(encoder, Latency):
-            encoder.jitter, encoder.t_first = (
-                (self.jitter, self.t_first) if learn else (0.0, self.t_first + self.jitter / 2)
-            )
+        if self.code is not None:
+            code = self.code if learn else self.code.at_mean()
+            for name in ("t_first", "t_last", "jitter"):
+                setattr(self.inputs.model, name, getattr(code, name))
         return self.sim.present(
             samples,
             labels,

@@ -20,6 +20,7 @@ class Poisson(Source):
     rate: float = param(10 * Hz, unit="Hz", min=0, doc="mean rate, one number or one per neuron")
     start: float = param(0.0, unit="s", min=0, plausible=1e6, doc="time before which nothing fires")
     is_poisson = True
+    memoryless = True
 
     def next_spike(self, cell: Any, t: float, u: float) -> float:
         if self.rate <= 0.0:
@@ -39,6 +40,7 @@ class TimedPoisson(Source):
     """
 
     rate: Any = param((10 * Hz,), unit="Hz", min=0, series=True, doc="rates, (n_steps,) or (n_steps, n)")
+    memoryless = True
     step: float = param(10 * ms, unit="s", above=0, plausible=1e3, doc="time that each rate holds")
 
     def next_spike(self, cell: Any, t: float, u: float) -> float:
@@ -91,6 +93,10 @@ class Latency(Source):
         math.inf, unit="s", above=0, finite=False, plausible=1e3, doc="time between spikes; inf: one spike"
     )
     x = state("cell", 0.0, doc="value of the sample that is presented, 0 to 1")
+
+    def at_mean(self) -> Latency:
+        """The same code with the mean of the jitter in its place."""
+        return self.replace(t_first=self.t_first + self.jitter / 2, t_last=self.t_last + self.jitter / 2, jitter=0.0)
 
     def next_spike(self, cell: Any, t: float, u: float) -> float:
         if t >= 0.0:

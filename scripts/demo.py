@@ -141,8 +141,8 @@ def show_one(net: LatencyClassifier, path: Path) -> Any:
     """Run the trained network freely on one test digit, recording everything, into the HDF5 file."""
     x_test = digits().test_x
     copy = Network(net.seed)
-    encoder = net.inputs.model.replace(jitter=0.0, t_first=net.jitter / 2)
-    inputs = copy.population("input", encoder, SIZES[0], init={"x": x_test[0]})
+    assert net.code is not None
+    inputs = copy.population("input", net.code.at_mean(), SIZES[0], init={"x": x_test[0]})
     hidden = copy.population("hidden", net.hidden[0].model, SIZES[1])
     readout = copy.population("readout", net.readout.model, SIZES[2])
     w_in = net.sim.weights(net.projections[0]).reshape(SIZES[:2])

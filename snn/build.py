@@ -21,7 +21,7 @@ from .engine.grid import advance_grid
 from .engine.group import row_group
 from .engine.jit import bind
 from .engine.struct import Links, Struct, signature
-from .engine.types import Fields, View, forget, seen_by
+from .engine.types import Fields, View, seen_by
 from .errors import NetworkError, PluginError
 from .grid import Grid, drizzle_block, drizzles_of, grid_block
 from .layout import BuiltProjection, NoRule, cut_rows, group_struct
@@ -266,6 +266,7 @@ def _block(
             start=tuple(s.copy() for s in states),
             next_t=np.full(n, math.inf),
             last_t=np.full(n, -1.0),
+            memoryless=model.memoryless,
             fired=np.zeros(n, np.int64),
             key=np.array([streams.key("source", population.name)], np.uint64),
         )
@@ -376,7 +377,7 @@ def read_state(block: Struct, variable: str, names: list[str], t: float, w0: flo
     return np.array(out)
 
 
-def _plugins(network: Network) -> list[Plugin]:
+def plugins_of(network: Network) -> list[Plugin]:
     """Every plugin of a network."""
     rules = [p.rule for p in network.projections.values() if p.rule is not None]
     models, currents = [p.model for p in network.populations.values()], [i.current for i in network.currents]
@@ -405,7 +406,6 @@ def build(
         If the declarations cannot be run; nothing has been simulated yet.
     """
     network.check(on_grid=grid is not None)
-    forget(map(type, _plugins(network)))
     offer(advance if grid is None else advance_grid, signature(driver_type(), driver_type()))
     streams, offset = Streams(network.seed), _offsets(network)
     _try_out(network, grid)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Collection
 from typing import Any
 
@@ -10,34 +9,39 @@ import numpy as np
 
 from .errors import NetworkError
 from .network import Network, Population
-from .plugin import Plugin, Source
+from .plugin import Source
 
 # What synapses are drawn from.
-_DRAWN = ("name", "connector", "weight", "delay", "port", "dtype", "rule")
+_DRAWN = ("name", "source", "target", "connector", "weight", "delay", "port", "dtype", "rule", "teaches")
 
 Declared = dict[tuple[str, str], dict[str, Any]]
 
 
 def declarations(network: Network) -> Declared:
-    """Every declaration by kind and name, with what it is made of as it is now.
+    """Every declaration by kind and name, with what it is made of as it is now, for :func:`follow`.
 
-    Parameters of models, rules and currents are copies, as an array may also be changed in place; what a projection is
-    drawn from is not, as it may be large.
+    Arrays of parameters and start values are copies, as they may also be changed in place; those that synapses are
+    drawn from cannot be.
     """
-    found: Declared = {}
+    return {what: {key: _kept(value) for key, value in parts.items()} for what, parts in _declared(network).items()}
+
+
+def _declared(network: Network) -> Declared:
+    found: Declared = {("network", ""): {"seed": network.seed}}
     for name, p in network.populations.items():
-        found["population", name] = {"name": p.name, "size": p.size, "model": p.model} | _parameters(p.model)
+        own = {"name": p.name, "size": p.size, "model": p.model} | p.model.params()
+        found["population", name] = own | {f"init[{key!r}]": value for key, value in p.init.items()}
     for name, q in network.projections.items():
-        rule = {} if q.rule is None else {f"rule.{key}": value for key, value in _parameters(q.rule).items()}
+        rule = {} if q.rule is None else {f"rule.{key}": value for key, value in q.rule.params().items()}
         found["projection", name] = {key: getattr(q, key) for key in _DRAWN} | rule
     for k, injection in enumerate(network.currents):
-        found["current", f"{k} into {injection.population.name}"] = _parameters(injection.current)
+        found["current", f"{k} into {injection.population.name}"] = injection.current.params()
     # The pathway of a credit link may change: it is asked anew for every signal.
     return found | {("credit", link.name): {} for link in network.credits}
 
 
-def _parameters(plugin: Plugin) -> dict[str, Any]:
-    return copy.deepcopy(plugin.params())
+def _kept(value: Any) -> Any:
+    return value.copy() if isinstance(value, np.ndarray) and value.flags.writeable else value
 
 
 def _is_same(now: Any, was: Any) -> bool:
@@ -66,7 +70,7 @@ def follow(network: Network, before: Declared, drawn: Collection[str]) -> list[s
     NetworkError
         For every other change.
     """
-    now = declarations(network)
+    now = _declared(network)
     if now.keys() != before.keys():
         names = sorted(f"{kind} {name!r}" for kind, name in now.keys() ^ before.keys())
         raise NetworkError(
@@ -82,13 +86,14 @@ def follow(network: Network, before: Declared, drawn: Collection[str]) -> list[s
                 continue
             population = network.populations.get(name) if kind == "population" else None
             if population is None or name in drawn or not _is_asked(population, key):
+                where = f"{kind} {name!r}" if name else "the network"
                 raise NetworkError(
-                    f"{_what(population, key)} of {kind} {name!r} has changed from {was!r} to {value!r} since the "
-                    f"simulator was made, which it would not follow. Make a new Simulator"
+                    f"{_what(population, key)} of {where} has changed from {was!r} to {value!r} since the simulator "
+                    f"was made, which it would not follow. Make a new Simulator"
                     f"{_instead(kind, population, key, name in drawn)}."
                 )
             _check_shape(population, key, value, was)
-            known[key] = value
+            known[key] = _kept(value)
             changed.append(name)
     return changed
 

@@ -53,7 +53,7 @@ class Grid:
         """A positive time as a whole number of steps, which is never rounded."""
         ticks = time / self.dt
         nearest = max(1, round(ticks))
-        if abs(ticks - nearest) > 1e-6 * nearest:
+        if abs(ticks - nearest) > max(1e-6, 1e-9 * nearest):
             raise ParameterError(f"{self._between(where, ticks, nearest)} Give whole steps, or choose dt to divide it.")
         return nearest
 

@@ -556,11 +556,15 @@ def _check_per_neuron(where: str, plugin: Plugin, size: int) -> None:
 
 
 def _numbers(where: str, value: Any, unit: str) -> Value:
-    """A float, or a float64 array of the declaration's own, or the distribution given."""
+    """A float, or a float64 array of the declaration's own, which cannot be written to, or the distribution given."""
     if isinstance(value, Distribution):
         return value
     array = numbers(where, value, "a number, an array or a distribution such as normal(mean, sd)", unit)
-    return array.copy() if array.ndim else float(array)
+    if array.ndim == 0:
+        return float(array)
+    own = array.copy()
+    own.flags.writeable = False
+    return own
 
 
 def _synaptic(name: str, where: str, value: Any) -> Value:

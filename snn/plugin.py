@@ -537,6 +537,8 @@ class Source(Plugin):
     state_kinds = ("cell",)
     is_poisson: ClassVar[bool] = False
     """Whether spikes come at random with the constant rate `rate`, from the time `start` on."""
+    memoryless: ClassVar[bool] = False
+    """Whether the next spike is independent of the last one: `next_spike` may then be asked from any time on."""
 
     def next_spike(self, cell: Any, t: float, u: float) -> float:
         raise NotImplementedError

@@ -7,7 +7,7 @@ import math
 import operator
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import CancelledError, ThreadPoolExecutor, wait
+from concurrent.futures import FIRST_EXCEPTION, CancelledError, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from threading import Event
 from typing import Any
@@ -321,7 +321,7 @@ def show(engines: Sequence[Built], asked: Exhibition, *, first: int, began: floa
 
 
 def _side_by_side(part: Callable[[int, Callable[[int], None]], Counts], n: int, meter: meters.Progress) -> Counts:
-    """Show all parts, a thread for each; this one hears Ctrl+C and the meter, and what it raises ends the others."""
+    """Show all parts, a thread for each; an error in one, or in the meter, or Ctrl+C ends the others."""
     done, ended = [0] * n, Event()
 
     def tell(k: int, shown: int) -> None:
@@ -334,7 +334,9 @@ def _side_by_side(part: Callable[[int, Callable[[int], None]], Counts], n: int, 
         try:
             left: set[Any] = set(jobs)
             while left:
-                left = wait(left, STRETCH_SECONDS).not_done
+                ready, left = wait(left, STRETCH_SECONDS, FIRST_EXCEPTION)
+                for job in ready:
+                    job.result()
                 meter.update(sum(done))
             return functools.reduce(operator.add, (job.result() for job in jobs))
         except BaseException:

@@ -16,13 +16,14 @@ import numpy as np
 from . import arguments
 from . import progress as meters
 from .account import ledger_of
-from .build import Built, build, read_state, start
+from .build import Built, build, plugins_of, read_state, start
 from .collector import uncollected
 from .counts import Counts
 from .declared import declarations, follow
 from .driver import grow
 from .engine import exact, rows
 from .engine import grid as stepping
+from .engine.types import digests_of, recall
 from .errors import ExportError, Interrupted, NetworkError, ParameterError, RecordingError, SimulationError
 from .grid import Grid, choose_engine
 from .interrupt import STRETCH_SECONDS, Deferred
@@ -111,6 +112,7 @@ class Simulator:
         self.requests: list[Any] = [Spikes(p) for p in network.populations.values()] if record is None else list(record)
         self._check_requests()
         check_memory(network, max_memory, on_grid=self.grid is not None)
+        self._digests = digests_of(map(type, plugins_of(network)))
         self.built = self._build()
         for request in self.requests:
             if isinstance(request, Weights):
@@ -155,6 +157,8 @@ class Simulator:
 
     @uncollected()
     def _build(self) -> Built:
+        # Engines that are made later do what the first one does.
+        recall(self._digests)
         wanted = {request.population.name for request in self.requests if isinstance(request, Spikes)}
         return build(self.network, ties=self.ties, window=self.window, grid=self.grid, recorded=wanted)
 
@@ -449,10 +453,14 @@ class Simulator:
         checkpoint.save(self, path, overwrite)
 
     def restore(self, path: Any) -> None:
-        """Go on from a checkpoint of the same network, seed and engine, also in another process."""
+        """Go on from a checkpoint of the same network, seed and engine, also in another process.
+
+        Where parameters of sources were changed while the network ran, give the sources of this one theirs before.
+        """
         from . import checkpoint
 
         checkpoint.restore(self, path)
+        self._declared = declarations(self.network)
 
     def close(self) -> None:
         """Finish the file given as `to`; it gets its final name now."""

@@ -451,10 +451,13 @@ def restart_source(b, presentation):
 
 
 @kernel
-def redraw_source(b, now):
-    """Let every source go on from its last spike as it is now, with new numbers, to its first spike from `now` on."""
-    for k in range(b.g1 - b.g0):
-        t = b.last_t[k]
+def redraw_source(b, lo, hi, now):
+    """Let sources `lo` to `hi` go on from their last spike as they are now, to their first one from `now` on.
+
+    With numbers that have not been drawn yet; where there is no memory of the last spike, from `now` at once.
+    """
+    for k in range(lo, hi):
+        t = max(b.last_t[k], now) if b.memoryless else b.last_t[k]
         while True:
             b.fired[k] += 1
             after = next_spike(b, k, t, b.fired[k])
@@ -496,7 +499,7 @@ def source_block(b, e, op, j, t):
     if op == RESET:
         restart_source(b, j)
     elif op == REDRAW:
-        redraw_source(b, t)
+        redraw_source(b, 0, b.g1 - b.g0, t)
     return 0.0
 
 

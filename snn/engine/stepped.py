@@ -204,7 +204,8 @@ def grid_source(b, e, op, j, t):
     elif op == RESET:
         restart_source(b, j)
     elif op == REDRAW:
-        redraw_source(b, t)
+        # What is due so little before now belongs to the tick that comes.
+        redraw_source(b, b.lo, b.hi, max(0.0, t - SLACK * e.h))
     return 0.0
 
 

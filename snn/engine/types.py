@@ -106,13 +106,26 @@ def _compiled(function: Any) -> Any:
     return _COPIES[key]
 
 
-def forget(classes: Iterable[type[Plugin]]) -> None:
-    """Find out anew what plugin classes mean when they are next used: globals that their methods read may have changed.
+def digests_of(classes: Iterable[type[Plugin]]) -> dict[type[Plugin], str]:
+    """Find out anew what plugin classes mean: globals that their methods read may have changed.
 
-    Simulators that have been made before go on with what the classes meant then.
+    Returns
+    -------
+    dict
+        Their digests, for :func:`recall`.
     """
+    found = {}
     for cls in set(classes):
         cls._digest = None  # type: ignore[attr-defined]
+        known(cls)
+        found[cls] = cls._digest  # type: ignore[attr-defined]
+    return found
+
+
+def recall(digests: dict[type[Plugin], str]) -> None:
+    """Let plugin classes mean what they did when these digests were found."""
+    for cls, found in digests.items():
+        cls._digest = found  # type: ignore[attr-defined]
 
 
 def known(cls: type[Plugin]) -> tuple[str, str]:

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from numba import njit
 
-from models import LIF, SpikeTimes
+from models import LIF, Latency, Readout, SpikeTimes
 from snn import Network, Rule, Simulator, ms
 from snn.engine.digest import digest
 
@@ -47,6 +47,19 @@ def plain(w):
 package.constants.f = FunctionType(helper.__code__, vars(package.constants), "f")
 package.constants.f.__module__ = "package.constants"
 package.constants.g = njit(package.constants.f)
+
+
+GAIN = 1.0
+
+
+class Gained(Readout):
+    """Readout whose inputs are multiplied; run by its own methods."""
+
+    def receive(self, cell, port, w):
+        cell.v += GAIN * w
+
+    def modes(self):
+        return None
 
 
 class ReadsMuch(Rule):
@@ -142,3 +155,18 @@ def test_a_module_that_is_given_another_name_is_looked_into():
         return digest(FunctionType(reads.__code__, {"N": module("m", c=module("m.c", K=value))}))
 
     assert of(1.0) == of(1.0) != of(2.0)
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_a_simulator_goes_on_with_what_a_global_meant_when_it_was_made(threads):
+    globals()["GAIN"] = 1.0
+    net = Network(1)
+    inputs, cells = net.population("inputs", Latency(), 2), net.population("cells", Gained(), 3)
+    net.connect(inputs, cells, weight=1.0)
+    sim = Simulator(net)
+    x = np.ones((8, 2))
+    before = sim.present(x, into=inputs, readout=cells, duration=30e-3, learn=False, threads=threads).outputs
+    globals()["GAIN"] = 5.0
+    Simulator(net)
+    after = sim.present(x, into=inputs, readout=cells, duration=30e-3, learn=False, threads=threads).outputs
+    assert np.array_equal(before, after) and before.max() > 0.0

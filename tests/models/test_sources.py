@@ -173,3 +173,43 @@ def test_more_steps_of_a_rate_are_followed():
     sim.run(0.1)
     model.rate = np.array([50.0, 100.0, 0.0])
     assert abs(len(sim.run(1.0).spikes["cells"]) - 5000) < 5 * np.sqrt(5000)
+
+
+@pytest.mark.parametrize("model", [Poisson(rate=20.0), TimedPoisson(rate=[20.0, 20.0], step=1.0)], ids=["one", "timed"])
+def test_sources_are_drawn_anew_alike_by_any_number_of_threads(model):
+    def fired(threads):
+        own = model.replace()
+        net = Network(1)
+        cells = net.population("cells", own, 300)
+        target = net.population("target", LIF(), 300)
+        net.connect(cells, target, weight=0.01, delay=1 * ms)
+        sim = Simulator(net, engine="grid", dt=0.1 * ms, threads=threads)
+        sim.run(50 * ms)
+        own.rate = 2.0 * np.asarray(own.rate)
+        return sim.run(200 * ms).spikes["cells"]
+
+    one, two = fired(1), fired(2)
+    assert np.array_equal(one.times, two.times) and np.array_equal(one.ids, two.ids)
+
+
+def test_a_spike_at_the_border_of_two_runs_is_kept_when_periods_change():
+    net = Network(1)
+    model = Regular(period=np.array([3 * ms, 6 * ms]))
+    cells = net.population("cells", model, 2)
+    sim = Simulator(net, engine="grid", dt=0.1 * ms)
+    sim.run(15 * ms)
+    model.period = np.array([3 * ms, 4 * ms])
+    fired = sim.run(10 * ms).spikes[cells.name]
+    assert np.array_equal(np.rint(fired.times[fired.ids == 0] / ms), [15, 18, 21, 24])
+
+
+def test_a_rate_that_changes_after_a_long_silence_costs_one_draw():
+    net = Network(1)
+    model = Poisson(rate=0.0)
+    cells = net.population("cells", model, 10)
+    sim = Simulator(net, engine="grid", dt=0.1 * ms)
+    sim.run(100.0)
+    model.rate = 1000.0
+    sim.run(1 * ms)
+    drawn = sim.built.blocks[0].fired
+    assert len(cells) == 10 and drawn.max() < 20

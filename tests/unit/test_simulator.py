@@ -11,7 +11,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from models import LIF, LIFExp, Poisson, SpikeTimes, StepCurrent
+from models import LIF, Latency, LIFExp, Poisson, Readout, SpikeTimes, StepCurrent
 from rules import PairSTDP
 from snn import (
     Hz,
@@ -28,6 +28,7 @@ from snn import (
     from_arrays,
     load,
     ms,
+    normal,
     pA,
     uniform,
 )
@@ -305,6 +306,8 @@ CHANGES = {
     "size": (lambda net: setattr(net.populations["cells"], "size", 7), "size of population 'cells'"),
     "name": (lambda net: setattr(net.populations["inputs"], "name", "x"), "name of population 'inputs'"),
     "model": (lambda net: setattr(net.populations["inputs"], "model", Poisson()), "model of population 'inputs'"),
+    "seed": (lambda net: setattr(net, "seed", 7), "seed of the network"),
+    "start": (lambda net: net.populations["cells"].init.__setitem__("v", 0.25), "init.'v'. of population 'cells'"),
     "current": (lambda net: net.currents[0].current.values.__setitem__(0, 0.3), "values of current '0 into cells'"),
 }
 
@@ -322,3 +325,22 @@ def test_what_is_changed_after_the_simulator_was_made_is_refused(change, engine)
     what(net)
     with pytest.raises(NetworkError, match=rf"{words}"):
         sim.run(10 * ms)
+
+
+def test_arrays_that_synapses_are_drawn_from_cannot_be_written_to():
+    net, _, _ = joined(lambda i, j: 0.01 * (i + 1.0), lambda i, j: (1 + j) * ms)
+    for array in (net.projections["p"].weight, net.projections["p"].delay):
+        with pytest.raises(ValueError, match="read-only"):
+            array[:] = 1.0
+
+
+@pytest.mark.parametrize("engine", ["exact", "grid"])
+def test_a_change_of_the_seed_is_refused_by_presentations_too(engine):
+    net = Network(1)
+    inputs, cells = net.population("inputs", Latency(), 4), net.population("cells", Readout(), 2)
+    net.connect(inputs, cells, weight=normal(0.0, 0.1))
+    sim = Simulator(net, engine=engine)
+    sim.present(np.ones((4, 4)), into=inputs, readout=cells, duration=30 * ms, learn=False)
+    net.seed = 7
+    with pytest.raises(NetworkError, match="seed of the network has changed from 1 to 7"):
+        sim.present(np.ones((4, 4)), into=inputs, readout=cells, duration=30 * ms, learn=False, threads=2)
