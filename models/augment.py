@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from snn.engine.jit import entry
+from snn.errors import ParameterError
 
 
 @entry
@@ -48,6 +49,11 @@ def warp(
     zoom : float
         Largest relative change of size, drawn for each axis.
 
+    Raises
+    ------
+    ParameterError
+        If the images are not square.
+
     References
     ----------
     Simard et al. (2003) ICDAR, 958 (affine distortions of training digits).
@@ -56,6 +62,8 @@ def warp(
     if not np.issubdtype(flat.dtype, np.floating):
         flat = flat.astype(float)
     n, size = len(flat), math.isqrt(flat.shape[1])
+    if size * size != flat.shape[1]:
+        raise ParameterError(f"warp: images have {flat.shape[1]} pixels, which make no square; cut or pad them to one.")
 
     def draw(limit: float) -> Any:
         return rng.uniform(-limit, limit, (n, 1, 1)).ravel()

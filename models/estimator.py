@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from rules import PATHWAYS, Delta, ThreeFactor
+from rules import PATHWAYS, Delta, KolenPollack, ThreeFactor
 from snn.errors import ExportError, ParameterError
 from snn.hdf5 import opened, replacing
 from snn.plugin import Credit, Plugin, Rule, is_whole
@@ -44,7 +44,9 @@ class SpikingClassifier(ClassifierMixin, BaseEstimator):
         `rate_target`; a rule object brings its own, and learns at a constant rate without an `eta`; "frozen" leaves
         the weights as drawn.
     credit : str or Credit
-        Pathway to the hidden layers by its name in ``rules.PATHWAYS``, with its default parameters, or an object.
+        Pathway to the hidden layers by its name in ``rules.PATHWAYS``, with its default parameters, or an object. With
+        KolenPollack the readout learns as the feedback weights do, with the pathway's `eta` and `decay`; by name, its
+        `eta` is `eta_readout`.
     hidden : tuple of int, or int
         Neurons of each hidden layer.
     epochs : int
@@ -184,16 +186,20 @@ class SpikingClassifier(ClassifierMixin, BaseEstimator):
                 f"SpikingClassifier.rule is {own.rule!r}; give 'three-factor', 'frozen' or a rule, "
                 "such as ThreeFactor(width=0.7)."
             )
-        credit = None
         if isinstance(own.credit, Credit):
             credit = own.credit
         elif isinstance(own.credit, str) and own.credit in PATHWAYS:
-            credit = PATHWAYS[own.credit]()
+            kind = PATHWAYS[own.credit]
+            credit = kind(eta=own.eta_readout) if kind is KolenPollack else kind()
         else:
             raise ParameterError(
                 f"SpikingClassifier.credit is {own.credit!r}; give a pathway or one of: {', '.join(PATHWAYS)}."
             )
-        return rule, Delta(eta=own.eta_readout), None if rule is None or not rule.needs_signal else credit
+        readout = Delta(eta=own.eta_readout)
+        if isinstance(credit, KolenPollack):
+            # Forward and feedback weights have to learn alike.
+            readout = Delta(eta=credit.eta, decay=credit.decay)
+        return rule, readout, None if rule is None or not rule.needs_signal else credit
 
     def _network(self) -> LatencyClassifier:
         """A network of the parameters that are kept, untrained."""

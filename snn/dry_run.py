@@ -26,6 +26,8 @@ def _call(plugin: Plugin, name: str, *args: Any) -> Any:
     # Bound to the plugin, or to what a single neuron sees of it.
     method = getattr(plugin, name)
     cls = type(plugin._plugin if isinstance(plugin, PluginAt) else plugin)
+    if not hasattr(method, "__func__"):
+        raise PluginError(f"{cls.__name__}.{name} is no method with self; write it as def {name}(self, ...).")
     if COMPILED:
         for place in _raises(method.__func__, cls):
             raise PluginError(
@@ -52,6 +54,11 @@ def _call(plugin: Plugin, name: str, *args: Any) -> Any:
             except AttributeError as error:
                 raise _does_not_run(plugin, name, f"{code.co_filename}:{line}", error) from error
     for field, place in _constants(method.__func__, cls, set()):
+        if isinstance(inspect.getattr_static(cls, field, None), staticmethod):
+            raise PluginError(
+                f"{cls.__name__}.{name} ({place}) calls self.{field}, a static method; write it with self, or as a "
+                "function of the module."
+            )
         raise PluginError(
             f"{cls.__name__}.{name} ({place}) uses self.{field}, which is neither a parameter nor a method: compiled "
             f"code knows no other. Make it a parameter, {field}: float = param(...), or a global of the module."

@@ -300,3 +300,33 @@ def test_weights_at_a_rules_bounds_pass_without_a_word(dtype):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         Simulator(net)
+
+
+class StaticHelper(Rule):
+    @staticmethod
+    def half(w):
+        return 0.5 * w
+
+    def on_pre(self, syn, pre, post, t):
+        syn.w = self.half(syn.w)
+
+
+class StaticHook(Rule):
+    @staticmethod
+    def on_pre(syn, pre, post, t):
+        syn.w = 0.0
+
+
+@pytest.mark.parametrize(
+    ("rule", "words"),
+    [
+        (StaticHelper(), r"on_pre \(.*test_plugins\.py:\d+\) calls self\.half, a static method; write it with self"),
+        (StaticHook(), r"StaticHook\.on_pre is no method with self"),
+    ],
+)
+def test_static_methods_are_refused_with_what_to_write(rule, words):
+    net = Network(1)
+    inputs, cells = net.population("inputs", SpikeTimes([0], [1 * ms]), 2), net.population("cells", LIF(), 2)
+    net.connect(inputs, cells, weight=0.1, rule=rule)
+    with pytest.raises(PluginError, match=words):
+        Simulator(net)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
 from models.augment import warp
+from snn import ParameterError
 
 
 class Fixed:
@@ -57,3 +59,8 @@ def test_each_image_is_varied_alone_and_draws_repeat():
     assert np.array_equal(one, two)
     assert len(np.unique(one, axis=0)) == 4
     assert one.min() >= 0.0 and one.max() <= 1.0
+
+
+def test_images_that_are_not_square_are_refused():
+    with pytest.raises(ParameterError, match="images have 50 pixels"):
+        warp(np.zeros((2, 50)), np.random.default_rng(0), shift=1.0)

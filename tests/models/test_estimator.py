@@ -17,7 +17,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from models.estimator import SpikingClassifier
-from rules import DFA, PairSTDP, ThreeFactor
+from rules import DFA, KolenPollack, PairSTDP, ThreeFactor
 from snn import ExportError, ParameterError
 
 
@@ -149,3 +149,13 @@ def test_wrong_parameters_are_refused_with_what_to_give(iris, how, message):
         SpikingClassifier(**how).fit(*iris)
     with pytest.raises(ParameterError, match="y has one class"):
         SpikingClassifier().fit(iris[0], np.zeros(150))
+
+
+@pytest.mark.parametrize("credit", ["kolen-pollack", KolenPollack(eta=0.02, decay=0.03)])
+def test_forward_and_feedback_weights_learn_alike_by_kolen_pollack(credit):
+    x, y = load_digits(return_X_y=True)
+    own = SpikingClassifier(credit=credit, hidden=(20,), epochs=1, eta_readout=0.01, random_state=0)
+    own.fit(x[:200], y[:200])
+    pathway, readout = own._net.credit, own._net.projections[-1].rule
+    assert (pathway.eta, pathway.decay) == (readout.eta, readout.decay)
+    assert pathway.eta == (0.01 if credit == "kolen-pollack" else 0.02)
