@@ -79,11 +79,10 @@ def ledger_of(
             continue
         _count_rule(ledger, name, p, counts.rows[name], presentations, signals)
         if teaches and p.rule.needs_signal:
-            # Eligibility and traces live on only until the signal comes.
-            target = p.projection.target
-            rows_used = int(counts.rows[name][rows.N_ARRIVALS]) // max(1, presentations)
-            states = len(p.rule.states("syn")) * len(target) + len(p.rule.states("pre"))
-            ledger.held_bytes += 4 * (rows_used * states + len(p.rule.states("post")) * len(target))
+            # Eligibility and traces live on only until the signal comes, each once, however often its axon fires.
+            used = {"pre": int(counts.rows[name][rows.N_USED_ROWS]), "syn": int(counts.rows[name][rows.N_USED])}
+            used["post"] = presentations * len(p.projection.target)
+            ledger.held_bytes += sum(4 * len(p.rule.states(kind)) * n // presentations for kind, n in used.items())
     if teaches:
         assert readout is not None
         if softmax:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from models import LIF, SpikeTimes
+from models import LIF, Latency, Readout, SpikeTimes
 from models.backprop import MLP
-from rules import PairSTDP
+from models.classifier import LatencyClassifier
+from rules import DFA, Delta, DeltaSum, EProp, PairSTDP, ThreeFactor
 from snn import Network, ParameterError, Simulator, from_arrays, ms
 from snn.ledger import Ledger, PriceBook
 
@@ -69,6 +70,32 @@ def test_forward_counts_equal_a_recount_of_every_spike():
     # Brute force: one by one, each spike that arrives before the end.
     expected = sum(int(np.sum(source == i)) for i, t in zip(ids, times, strict=True) if t + 3 * ms < 0.2)
     assert ledger.total("syn_ac", "forward") == expected
+
+
+def test_what_waits_for_an_update_is_held_once_however_often_an_axon_fires():
+    # Two of three inputs fire; w = 3 / sqrt(3) makes both hidden neurons fire at several arrivals.
+    net = LatencyClassifier((3, 2, 2), ThreeFactor(), Delta(), DFA(), jitter=0.0, low=0.0, w_in=(3.0, 0.1), seed=1)
+    shown = net.show([[1.0, 0.5, 0.0]], [1], learn=True)
+    assert shown.spikes == {"input": 2, "hidden": 6, "readout": 0}
+    # Below: s of 2 rows, e of their 2 x 2 synapses, a and n of 2 neurons. Above: x of 2 rows.
+    assert shown.ledger.held_bytes == 4 * (2 + 4 + 2 * 2) + 4 * 2
+
+
+def test_what_waits_until_the_end_is_held_also_where_it_came_after_the_first_error():
+    net = Network(1)
+    inputs = net.population("inputs", Latency(t_last=30 * ms, period=5 * ms), 3)
+    hidden, readout = net.population("hidden", LIF(), 2), net.population("readout", Readout(tau_m=20 * ms), 2)
+    ways = from_arrays([0, 1, 1, 2, 2], [0, 0, 1, 0, 1]), from_arrays([0, 0, 1, 1], [0, 1, 0, 1])
+    net.connect(inputs, hidden, ways[0], weight=0.01, rule=EProp())
+    net.connect(hidden, readout, ways[1], weight=0.1, rule=DeltaSum())
+    net.credit(DFA(), error=readout, to=hidden)
+    # Input 0 fires from 0 on, input 1 from 18 ms, the third never, nor the hidden neurons; errors at 15 and 30 ms.
+    shown = Simulator(net).present(
+        [[1.0, 0.4, 0.0]], [1], into=inputs, readout=readout, duration=30 * ms, every=15 * ms, learn=True
+    )
+    assert shown.spikes == {"inputs": 6 + 3, "hidden": 0, "readout": 0}
+    # z of 2 rows; f, g, s of their 1 + 2 synapses; psi, fired, kappa, last, n of 2 neurons.
+    assert shown.ledger.held_bytes == 4 * (2 + 3 * 3 + 5 * 2)
 
 
 def test_ledger_survives_json():
