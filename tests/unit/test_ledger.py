@@ -9,7 +9,7 @@ from models import LIF, Latency, Readout, SpikeTimes
 from models.backprop import MLP
 from models.classifier import LatencyClassifier
 from rules import DFA, Delta, DeltaSum, EProp, PairSTDP, ThreeFactor
-from snn import Network, ParameterError, Simulator, from_arrays, ms
+from snn import Network, ParameterError, Simulator, from_arrays, ms, uniform
 from snn.ledger import Ledger, PriceBook
 
 
@@ -30,12 +30,12 @@ def test_three_neurons_cost_what_was_counted_by_hand():
         ("forward", "cells", "add", 0): 3,  # reset: subtraction, read, write
         ("forward", "cells", "state_rw", 8): 2 * 3,
         ("control", "in", "queue", 0): 2 * 3,
-        # Each of 3 x 2 deliveries: accumulate, decay, compare; weight (2 float64); membrane read and written.
+        # Each of 3 x 2 deliveries: accumulate, decay, compare; weight (2 words); membrane read and written.
         ("forward", "in", "syn_ac", 0): 6,
         ("forward", "in", "exp", 0): 3,
         ("forward", "in", "mul", 0): 6,
         ("forward", "in", "add", 0): 6,
-        ("forward", "in", "w_read", 16): 6,
+        ("forward", "in", "w_read", 8): 6,
         ("forward", "in", "acc_rw", 8): 2 * 6,
         # on_pre, 3 rows of 2: y read and scaled, times a_minus, subtracted, compared; pre_spike and post_spike, 3 each:
         # one factor, trace read, scaled, raised, scaled back, written. One row (4 bytes), two cells (8).
@@ -43,8 +43,8 @@ def test_three_neurons_cost_what_was_counted_by_hand():
         ("trace", "in", "mul", 0): 6 * 2 + 3 * 2 + 3 * 2,
         ("trace", "in", "add", 0): 6 * 2 + 3 + 3,
         ("trace", "in", "acc_rw", 8): 6,
-        ("trace", "in", "w_read", 16): 6,
-        ("trace", "in", "w_write", 16): 6,
+        ("trace", "in", "w_read", 8): 6,
+        ("trace", "in", "w_write", 8): 6,
         ("trace", "in", "state_rw", 4): 3 * 2,
         ("trace", "in", "state_rw", 8): 3 * 2,
         # on_post, 3 columns of 1: x read and scaled, times a_plus, added, compared.
@@ -52,8 +52,8 @@ def test_three_neurons_cost_what_was_counted_by_hand():
         ("update", "in", "mul", 0): 3 * 2,
         ("update", "in", "add", 0): 3 * 2,
         ("update", "in", "acc_rw", 4): 3,
-        ("update", "in", "w_read", 16): 3,
-        ("update", "in", "w_write", 16): 3,
+        ("update", "in", "w_read", 8): 3,
+        ("update", "in", "w_write", 8): 3,
     }
     assert ledger.updates == 6 + 3
 
@@ -70,6 +70,21 @@ def test_forward_counts_equal_a_recount_of_every_spike():
     # Brute force: one by one, each spike that arrives before the end.
     expected = sum(int(np.sum(source == i)) for i, t in zip(ids, times, strict=True) if t + 3 * ms < 0.2)
     assert ledger.total("syn_ac", "forward") == expected
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_a_word_has_4_bytes_whatever_the_simulation_computes_in(dtype):
+    net = Network(1)
+    inputs = net.population("inputs", SpikeTimes([0, 1], [1 * ms, 2 * ms]), 40)
+    for name, rule in (("plastic", PairSTDP()), ("static", None)):
+        cells = net.population(name, LIF(), 40)
+        net.connect(inputs, cells, weight=uniform(0.0, 0.1), rule=rule, dtype=dtype, name=f"in->{name}")
+    ledger = Simulator(net).run(10 * ms).ledger
+    assert ledger.total("w_read", "forward") == 2 * 2 * 40
+    assert {size for (_, _, op, size), _ in ledger if op in ("w_read", "w_write")} == {4 * 40 * 40}
+    pj = {row[4] / row[3] for row in ledger.price().rows if row[2] in ("w_read", "w_write")}
+    # 6400 bytes fit the 8 KiB whose words cost 5 pJ, as those of an MLP of the same shape.
+    assert pj == {5.0}
 
 
 def test_what_waits_for_an_update_is_held_once_however_often_an_axon_fires():
