@@ -1,8 +1,8 @@
 """From the engine's spike counts to the ledger; nothing here is counted per synapse while the network runs.
 
 One machine runs both sides, the spiking network and the MLP of :mod:`models.backprop`: an event-driven core of minimal
-design with words of 32 bits. It goes row by row, a row being the synapses of one source neuron (a spike's axon; the
-weights of one input of an MLP that is not zero), and one rule says where things are:
+design with words of 32 bits, whatever the simulation computes in. It goes row by row, a row being the synapses of one
+source neuron (a spike's axon; the weights of one input of an MLP that is not zero), and one rule says where things are:
 
 source    what belongs to the source (input value, presynaptic trace, time factors) is fetched and computed once a row;
 synapse   what belongs to a synapse (weight, eligibility) is in memory, one access each time it is read or written;
@@ -79,11 +79,10 @@ def ledger_of(
             continue
         _count_rule(ledger, name, p, counts.rows[name], presentations, signals)
         if teaches and p.rule.needs_signal:
-            # Eligibility and traces live on only until the signal comes.
-            target = p.projection.target
-            rows_used = int(counts.rows[name][rows.N_ARRIVALS]) // max(1, presentations)
-            states = len(p.rule.states("syn")) * len(target) + len(p.rule.states("pre"))
-            ledger.held_bytes += 4 * (rows_used * states + len(p.rule.states("post")) * len(target))
+            # Eligibility and traces live on only until the signal comes, each once, however often its axon fires.
+            used = {"pre": int(counts.rows[name][rows.N_USED_ROWS]), "syn": int(counts.rows[name][rows.N_USED])}
+            used["post"] = presentations * len(p.projection.target)
+            ledger.held_bytes += sum(4 * len(p.rule.states(kind)) * n // presentations for kind, n in used.items())
     if teaches:
         assert readout is not None
         if softmax:
@@ -187,7 +186,7 @@ def _count_projection(ledger: Ledger, name: str, p: BuiltProjection, counts: np.
         # Spikes of error neurons are the credit path; each carries a fixed weight to what a rule keeps of a neuron.
         ledger.transport = joined(ledger.transport, "B fixed")
         ledger.add("control", name, "queue", 2 * arrivals)
-        ledger.add("credit", name, "transport", events, p.weight.nbytes if p.weight.size > 1 else 4)
+        ledger.add("credit", name, "transport", events, 4 * p.weight.size)
         assert learner.rule is not None
         _count_calls(ledger, name, "credit", resolve_rule(learner.rule, model), "on_teach", arrivals, events, p)
         return
@@ -200,7 +199,7 @@ def _count_projection(ledger: Ledger, name: str, p: BuiltProjection, counts: np.
         ledger.add("forward", name, "mul", events)
     if model.threshold:
         ledger.add("forward", name, "add", events)
-    ledger.add("forward", name, "w_read", events, p.weight.nbytes if p.weight.size > 1 else 4)
+    ledger.add("forward", name, "w_read", events, 4 * p.weight.size)
     ledger.add("forward", name, "acc_rw", 2 * events, 4 * len(target))
 
 
@@ -237,7 +236,7 @@ def _count_calls(
     cost = tally(rule, hook)
     n_rows, n_post = 4 * (p.ptr.size - 1), 4 * len(p.projection.target)
     near, far = (n_post, n_rows) if hook in ("on_post", "post_spike", "post_signal") else (n_rows, n_post)
-    syn_bytes = p.n_synapses * np.dtype(p.projection.dtype).itemsize
+    syn_bytes = 4 * p.n_synapses
     for n, done in ((passes, cost.shared), (synapses, cost.each)):
         for op in ("add", "mul", "exp"):
             ledger.add(phase, name, op, n * done[op])

@@ -5,7 +5,8 @@ those of one target (a column). What belongs to the neuron that all of them shar
 what belongs to a synapse or to the neuron at its other end, once per synapse:
 
 - a division by parameters alone is a multiplication by their reciprocal, known beforehand;
-- math functions and other divisions are an "exp", comparisons an "add"; `max` and `min` compare once;
+- functions of `math` and NumPy that are no operators, and other divisions, are an "exp"; comparisons, also those that a
+  function makes, and rounding to a whole number an "add"; `max` and `min` compare once;
 - a state that decays is kept as a scaled trace: one exponential per pass for its factor, and one multiplication for
   each value read or written; the potential likewise, by the factor that its delivery has computed already;
 - a field is fetched once and stored once in a call;
@@ -17,14 +18,19 @@ from __future__ import annotations
 import builtins
 import inspect
 import math
+import operator
 import types
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import Any
 
+import numpy as np
+
+from .engine.digest import is_function, plain, reached
 from .plugin import Credit, Plugin, Rule
 
 _SHARED, _EACH = 0, 1
+_LIBRARIES = ("math", "numpy", "scipy")
 _COUNTED = ("add", "mul", "exp", "syn", "far", "near", "w_read", "w_write")
 
 
@@ -89,16 +95,25 @@ class _Number(float):
         return self._count("exp", _plain(o) / (_plain(self) or 1.0), o)
 
     def __pow__(self, o: Any, mod: None = None) -> Any:
-        return self._count("exp", _plain(self) ** _plain(o), o)
+        return self._count("exp", _tried(math.pow, self, o), o)
 
     def __rpow__(self, o: Any, mod: None = None) -> Any:
-        return self._count("exp", _plain(o) ** _plain(self), o)
+        return self._count("exp", _tried(math.pow, o, self), o)
 
     def __floordiv__(self, o: Any) -> _Number:
         return self._count("exp", _plain(self) // (_plain(o) or 1.0), o)
 
     def __mod__(self, o: Any) -> _Number:
         return self._count("exp", _plain(self) % (_plain(o) or 1.0), o)
+
+    def __rfloordiv__(self, o: Any) -> _Number:
+        return self._count("exp", _plain(o) // (_plain(self) or 1.0), o)
+
+    def __rmod__(self, o: Any) -> _Number:
+        return self._count("exp", _plain(o) % (_plain(self) or 1.0), o)
+
+    def __pos__(self) -> _Number:
+        return self
 
     def __neg__(self) -> _Number:
         return _Number(-_plain(self), self.level, self.tally)
@@ -123,6 +138,9 @@ class _Number(float):
     def __eq__(self, o: object) -> bool:
         self._count("add", 0.0, o)
         return _plain(self) == (_plain(o) if isinstance(o, float) else o)
+
+    def __ne__(self, o: object) -> bool:
+        return not self == o
 
     __radd__, __rmul__ = __add__, __mul__
     __hash__ = float.__hash__
@@ -160,38 +178,78 @@ class _Record:
         self._values[name] = _plain(value)
 
 
+def _tried(function: Callable[..., Any], *arguments: Any) -> Any:
+    """What a function makes of numbers; one half where they are beyond its domain, as any other number would do."""
+    try:
+        return function(*(_plain(x) for x in arguments))
+    except (ValueError, ArithmeticError):
+        return 0.5
+
+
 def _counting(function: Callable[..., Any]) -> Callable[..., Any]:
-    """A math function that counts itself where it is given a number that keeps count."""
+    """A function of a library that counts itself where it is given a number that keeps count."""
 
     def call(*arguments: Any) -> Any:
-        value = function(*(_plain(x) for x in arguments))
         counted = [x for x in arguments if isinstance(x, _Number)]
-        if not counted or not isinstance(value, float):
+        if not counted:
+            return function(*arguments)
+        value, most = _tried(function, *arguments), max(counted, key=lambda x: x.level)
+        if isinstance(value, (bool, int, np.bool_, np.integer)):
+            most._count("add", 0.0)
             return value
-        most = max(counted, key=lambda x: x.level)
-        # The sign of a number costs nothing, as in abs().
-        return _Number(value, most.level, most.tally) if function is math.fabs else most._count("exp", value)
+        return most._count("exp", value)
 
     return call
 
 
-class _Math:
-    """The module `math` whose functions count."""
+def _same(x: Any = 0.0) -> Any:
+    """A float made of a number: one that keeps count goes on with it."""
+    return x if isinstance(x, float) else float(x)
 
-    _functions: ClassVar[dict[str, Any]] = {
-        name: _counting(value) if callable(value) else value for name, value in vars(math).items() if name[0] != "_"
-    }
+
+# What libraries write as a function and Python as an operator. The sign of a number costs nothing, as in abs().
+_OPERATORS: dict[Any, Callable[..., Any]] = {
+    math.fabs: abs,
+    np.absolute: abs,
+    np.fabs: abs,
+    np.negative: operator.neg,
+    np.positive: operator.pos,
+    np.add: operator.add,
+    np.subtract: operator.sub,
+    np.multiply: operator.mul,
+    np.square: lambda x: x * x,
+    np.divide: operator.truediv,
+    np.reciprocal: lambda x: 1.0 / x,
+    np.floor_divide: operator.floordiv,
+    np.remainder: operator.mod,
+    np.maximum: max,
+    np.minimum: min,
+    np.fmax: max,
+    np.fmin: min,
+    np.less: operator.lt,
+    np.less_equal: operator.le,
+    np.greater: operator.gt,
+    np.greater_equal: operator.ge,
+    np.equal: operator.eq,
+    np.not_equal: operator.ne,
+    float: _same,
+    np.float64: _same,
+    np.float32: _same,
+}
+
+
+class _Module:
+    """A module whose functions count."""
+
+    def __init__(self, module: types.ModuleType, known: dict[int, types.FunctionType]) -> None:
+        self._module, self._known = module, known
 
     def __getattr__(self, name: str) -> Any:
-        return self._functions[name]
-
-
-_COUNTING_MATH = _Math()
-_COUNTERPART = {id(getattr(math, name)): f for name, f in _Math._functions.items() if callable(f)}
+        return _counterpart(getattr(self._module, name), self._known)
 
 
 class _Counted:
-    """A plugin whose methods, and the helpers that they call, see counting functions in place of those of `math`."""
+    """A plugin whose methods, and the helpers that they call, see counting functions in place of those of libraries."""
 
     def __init__(self, plugin: Plugin) -> None:
         self._plugin = plugin
@@ -204,33 +262,36 @@ class _Counted:
 
 
 def _counted(function: types.FunctionType, known: dict[int, types.FunctionType]) -> types.FunctionType:
-    """A copy of a function in whose names `math` counts, and so on for the functions that it calls."""
+    """A copy of a function whose names mean what counts, and so on for the functions that it calls."""
     if id(function) in known:
         return known[id(function)]
-    names: dict[str, Any] = {"__builtins__": builtins}
+    names: dict[str, Any] = {"__builtins__": builtins, "float": _same}
     cells = tuple(types.CellType() for _ in function.__closure__ or ())
     made = types.FunctionType(function.__code__, names, function.__name__, function.__defaults__, cells or None)
     made.__kwdefaults__ = function.__kwdefaults__
     known[id(function)] = made
-    for name in _names(function.__code__) & function.__globals__.keys():
-        names[name] = _counterpart(function.__globals__[name], known)
+    for name, value in reached(function).items():
+        if name in function.__globals__:
+            names[name] = _counterpart(value, known)
     for cell, own in zip(cells, function.__closure__ or (), strict=True):
         cell.cell_contents = _counterpart(own.cell_contents, known)
     return made
 
 
-def _names(code: types.CodeType) -> set[str]:
-    inner = (_names(const) for const in code.co_consts if isinstance(const, types.CodeType))
-    return set(code.co_names).union(*inner)
-
-
 def _counterpart(value: Any, known: dict[int, types.FunctionType]) -> Any:
-    if value is math:
-        return _COUNTING_MATH
-    function = getattr(value, "py_func", value)  # a helper under numba.njit
-    if isinstance(function, types.FunctionType):
-        return _counted(function, known)
-    return _COUNTERPART.get(id(value), value)
+    """What counts in the place of something that a function names."""
+    if isinstance(value, types.ModuleType):
+        return _Module(value, known)
+    if isinstance(value, np.generic):
+        return value.item()  # which leaves it to the other operand to count
+    if is_function(value):
+        return _counted(plain(value), known)
+    if not callable(value):
+        return value
+    if isinstance(value, Hashable) and value in _OPERATORS:
+        return _OPERATORS[value]
+    library = isinstance(value, np.ufunc) or str(getattr(value, "__module__", "")).partition(".")[0] in _LIBRARIES
+    return _counting(value) if library and not isinstance(value, type) else value
 
 
 def tally(rule: Rule, hook: str) -> Tally:

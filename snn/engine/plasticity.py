@@ -15,7 +15,7 @@ from ..plugin import Rule
 from .cells import closed_potential, many_potential, one_potential
 from .dispatch import by_kind, hook, with_hooks
 from .jit import choose, kernel, nothing, specialise
-from .rows import N_ON_POST, N_POST_SPIKES, row_begin, row_end
+from .rows import N_ON_POST, N_POST_SPIKES, N_USED, N_USED_ROWS, row_begin, row_end
 from .stepped import grid_potential
 from .types import decays, view
 
@@ -267,6 +267,8 @@ def learn(g, lr, t, e):
         g.active[lr] = 1
         g.active_rows[g.n_active] = lr
         g.n_active += 1
+        g.count[N_USED_ROWS] += 1
+        g.count[N_USED] += row_end(g, lr) - row_begin(g, lr)
 
 
 @with_hooks("on_post")

@@ -20,7 +20,9 @@ ALIKE, BY_ROW, BY_SYNAPSE = range(3)
 RUN, ARRIVE, LEARN, POST, SETTLE, SIGNAL, FINISH, CLEAR, GAIN = range(9)
 # Counters of a group.
 N_ARRIVALS, N_EVENTS, N_ON_POST, N_POST_SPIKES, N_SIGNAL, N_SIGNAL_ROWS = range(6)
-N_COUNTERS = 6
+# Rows at which a first spike of a presentation has arrived, and their synapses.
+N_USED_ROWS, N_USED = range(6, 8)
+N_COUNTERS = 8
 
 
 @kernel

@@ -5,10 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from models import LIF, SpikeTimes
+from models import LIF, Latency, Readout, SpikeTimes
 from models.backprop import MLP
-from rules import PairSTDP
-from snn import Network, ParameterError, Simulator, from_arrays, ms
+from models.classifier import LatencyClassifier
+from rules import DFA, Delta, DeltaSum, EProp, PairSTDP, ThreeFactor
+from snn import Network, ParameterError, Simulator, from_arrays, ms, uniform
 from snn.ledger import Ledger, PriceBook
 
 
@@ -29,12 +30,12 @@ def test_three_neurons_cost_what_was_counted_by_hand():
         ("forward", "cells", "add", 0): 3,  # reset: subtraction, read, write
         ("forward", "cells", "state_rw", 8): 2 * 3,
         ("control", "in", "queue", 0): 2 * 3,
-        # Each of 3 x 2 deliveries: accumulate, decay, compare; weight (2 float64); membrane read and written.
+        # Each of 3 x 2 deliveries: accumulate, decay, compare; weight (2 words); membrane read and written.
         ("forward", "in", "syn_ac", 0): 6,
         ("forward", "in", "exp", 0): 3,
         ("forward", "in", "mul", 0): 6,
         ("forward", "in", "add", 0): 6,
-        ("forward", "in", "w_read", 16): 6,
+        ("forward", "in", "w_read", 8): 6,
         ("forward", "in", "acc_rw", 8): 2 * 6,
         # on_pre, 3 rows of 2: y read and scaled, times a_minus, subtracted, compared; pre_spike and post_spike, 3 each:
         # one factor, trace read, scaled, raised, scaled back, written. One row (4 bytes), two cells (8).
@@ -42,8 +43,8 @@ def test_three_neurons_cost_what_was_counted_by_hand():
         ("trace", "in", "mul", 0): 6 * 2 + 3 * 2 + 3 * 2,
         ("trace", "in", "add", 0): 6 * 2 + 3 + 3,
         ("trace", "in", "acc_rw", 8): 6,
-        ("trace", "in", "w_read", 16): 6,
-        ("trace", "in", "w_write", 16): 6,
+        ("trace", "in", "w_read", 8): 6,
+        ("trace", "in", "w_write", 8): 6,
         ("trace", "in", "state_rw", 4): 3 * 2,
         ("trace", "in", "state_rw", 8): 3 * 2,
         # on_post, 3 columns of 1: x read and scaled, times a_plus, added, compared.
@@ -51,8 +52,8 @@ def test_three_neurons_cost_what_was_counted_by_hand():
         ("update", "in", "mul", 0): 3 * 2,
         ("update", "in", "add", 0): 3 * 2,
         ("update", "in", "acc_rw", 4): 3,
-        ("update", "in", "w_read", 16): 3,
-        ("update", "in", "w_write", 16): 3,
+        ("update", "in", "w_read", 8): 3,
+        ("update", "in", "w_write", 8): 3,
     }
     assert ledger.updates == 6 + 3
 
@@ -69,6 +70,47 @@ def test_forward_counts_equal_a_recount_of_every_spike():
     # Brute force: one by one, each spike that arrives before the end.
     expected = sum(int(np.sum(source == i)) for i, t in zip(ids, times, strict=True) if t + 3 * ms < 0.2)
     assert ledger.total("syn_ac", "forward") == expected
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_a_word_has_4_bytes_whatever_the_simulation_computes_in(dtype):
+    net = Network(1)
+    inputs = net.population("inputs", SpikeTimes([0, 1], [1 * ms, 2 * ms]), 40)
+    for name, rule in (("plastic", PairSTDP()), ("static", None)):
+        cells = net.population(name, LIF(), 40)
+        net.connect(inputs, cells, weight=uniform(0.0, 0.1), rule=rule, dtype=dtype, name=f"in->{name}")
+    ledger = Simulator(net).run(10 * ms).ledger
+    assert ledger.total("w_read", "forward") == 2 * 2 * 40
+    assert {size for (_, _, op, size), _ in ledger if op in ("w_read", "w_write")} == {4 * 40 * 40}
+    pj = {row[4] / row[3] for row in ledger.price().rows if row[2] in ("w_read", "w_write")}
+    # 6400 bytes fit the 8 KiB whose words cost 5 pJ, as those of an MLP of the same shape.
+    assert pj == {5.0}
+
+
+def test_what_waits_for_an_update_is_held_once_however_often_an_axon_fires():
+    # Two of three inputs fire; w = 3 / sqrt(3) makes both hidden neurons fire at several arrivals.
+    net = LatencyClassifier((3, 2, 2), ThreeFactor(), Delta(), DFA(), jitter=0.0, low=0.0, w_in=(3.0, 0.1), seed=1)
+    shown = net.show([[1.0, 0.5, 0.0]], [1], learn=True)
+    assert shown.spikes == {"input": 2, "hidden": 6, "readout": 0}
+    # Below: s of 2 rows, e of their 2 x 2 synapses, a and n of 2 neurons. Above: x of 2 rows.
+    assert shown.ledger.held_bytes == 4 * (2 + 4 + 2 * 2) + 4 * 2
+
+
+def test_what_waits_until_the_end_is_held_also_where_it_came_after_the_first_error():
+    net = Network(1)
+    inputs = net.population("inputs", Latency(t_last=30 * ms, period=5 * ms), 3)
+    hidden, readout = net.population("hidden", LIF(), 2), net.population("readout", Readout(tau_m=20 * ms), 2)
+    ways = from_arrays([0, 1, 1, 2, 2], [0, 0, 1, 0, 1]), from_arrays([0, 0, 1, 1], [0, 1, 0, 1])
+    net.connect(inputs, hidden, ways[0], weight=0.01, rule=EProp())
+    net.connect(hidden, readout, ways[1], weight=0.1, rule=DeltaSum())
+    net.credit(DFA(), error=readout, to=hidden)
+    # Input 0 fires from 0 on, input 1 from 18 ms, the third never, nor the hidden neurons; errors at 15 and 30 ms.
+    shown = Simulator(net).present(
+        [[1.0, 0.4, 0.0]], [1], into=inputs, readout=readout, duration=30 * ms, every=15 * ms, learn=True
+    )
+    assert shown.spikes == {"inputs": 6 + 3, "hidden": 0, "readout": 0}
+    # z of 2 rows; f, g, s of their 1 + 2 synapses; psi, fired, kappa, last, n of 2 neurons.
+    assert shown.ledger.held_bytes == 4 * (2 + 3 * 3 + 5 * 2)
 
 
 def test_ledger_survives_json():

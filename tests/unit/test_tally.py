@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import math
+import types
 from math import exp
 
+import numba
+import numpy as np
 import pytest
 
 from rules import Delta, PairSTDP, ThreeFactor
@@ -62,6 +65,68 @@ class Mixed(Rule):
 )
 def test_a_hook_is_counted_by_what_it_depends_on(hook, shared, each):
     assert done(Mixed(), hook) == (shared, each)
+
+
+def psi(y):
+    return math.exp(-y) * y
+
+
+helpers = types.ModuleType("helpers")
+helpers.psi, helpers.compiled, helpers.half = psi, numba.njit(psi), np.float64(0.5)
+
+
+class Spelt(Rule):
+    """w <- w + exp(-y) y, in several spellings."""
+
+    y = state("post")
+
+    def on_pre(self, syn, pre, post, t):
+        syn.w += math.exp(-post.y) * post.y
+
+
+class ByNumPy(Spelt):
+    def on_pre(self, syn, pre, post, t):
+        syn.w += np.exp(-post.y) * post.y
+
+
+class ByUfuncs(Spelt):
+    def on_pre(self, syn, pre, post, t):
+        syn.w = np.add(syn.w, np.multiply(np.exp(np.negative(float(post.y))), post.y))
+
+
+class ByModule(Spelt):
+    def on_pre(self, syn, pre, post, t):
+        syn.w += helpers.psi(post.y)
+
+
+class ByCompiled(Spelt):
+    def on_pre(self, syn, pre, post, t):
+        syn.w += helpers.compiled(post.y)
+
+
+@pytest.mark.parametrize("rule", [Spelt, ByNumPy, ByUfuncs, ByModule, ByCompiled])
+def test_a_hook_costs_the_same_however_it_is_spelt(rule):
+    assert done(rule(), "on_pre") == ({}, {"add": 1, "mul": 1, "exp": 1, "far": 1, "w_read": 1, "w_write": 1})
+
+
+class Library(Rule):
+    """What functions of NumPy cost."""
+
+    y = state("post")
+
+    def on_pre(self, syn, pre, post, t):
+        # Comparison; comparison; logarithm, free sign, root; product with a constant.
+        syn.w = np.minimum(np.maximum(syn.w, 0.0), 1.0)
+        post.y = helpers.half * np.sqrt(np.abs(np.log(post.y)))
+
+    def on_signal(self, syn, pre, post, signal, t):
+        # A logarithm of what may be no such number counts all the same.
+        syn.w = math.log(syn.w - post.y) + math.floor(signal)
+
+
+def test_functions_of_numpy_cost_what_they_do():
+    assert done(Library(), "on_pre") == ({}, {"add": 2, "exp": 2, "mul": 1, "far": 2, "w_read": 1, "w_write": 1})
+    assert done(Library(), "on_signal")[1] == {"add": 3, "exp": 1, "far": 2, "w_read": 1, "w_write": 1}
 
 
 def test_three_factor_on_pre_pays_its_exponentials_once_per_row():
