@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from rules import PATHWAYS, Delta, ThreeFactor
+from rules import PATHWAYS, Delta, KolenPollack, ThreeFactor
 from snn.errors import ExportError, ParameterError
 from snn.hdf5 import opened, replacing
 from snn.plugin import Credit, Plugin, Rule, is_whole
@@ -45,6 +45,7 @@ class SpikingClassifier(ClassifierMixin, BaseEstimator):
         the weights as drawn.
     credit : str or Credit
         Pathway to the hidden layers by its name in ``rules.PATHWAYS``, with its default parameters, or an object.
+        KolenPollack learns at the rate `eta_readout`, and the readout with its decay, whatever its own rate is.
     hidden : tuple of int, or int
         Neurons of each hidden layer.
     epochs : int
@@ -193,7 +194,11 @@ class SpikingClassifier(ClassifierMixin, BaseEstimator):
             raise ParameterError(
                 f"SpikingClassifier.credit is {own.credit!r}; give a pathway or one of: {', '.join(PATHWAYS)}."
             )
-        return rule, Delta(eta=own.eta_readout), None if rule is None or not rule.needs_signal else credit
+        readout = Delta(eta=own.eta_readout)
+        if isinstance(credit, KolenPollack):
+            # Forward and feedback weights have to learn alike.
+            credit, readout = credit.replace(eta=readout.eta), readout.replace(decay=credit.decay)
+        return rule, readout, None if rule is None or not rule.needs_signal else credit
 
     def _network(self) -> LatencyClassifier:
         """A network of the parameters that are kept, untrained."""

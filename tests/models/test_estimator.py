@@ -17,7 +17,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from models.estimator import SpikingClassifier
-from rules import DFA, PairSTDP, ThreeFactor
+from rules import DFA, KolenPollack, PairSTDP, ThreeFactor
 from snn import ExportError, ParameterError
 
 
@@ -63,6 +63,16 @@ def test_a_rule_without_a_learning_rate_learns_as_it_is(iris):
     drawn = SpikingClassifier("frozen", hidden=(4,), epochs=1, random_state=0).fit(*iris)
     assert not np.array_equal(net.weights_[0], drawn.weights_[0])
     assert net._net.sim.built.projections["input->hidden"].rule.params() == rule.params()
+
+
+def test_kolen_pollack_weights_find_those_of_the_readout(iris):
+    """w - b of a neuron that fires in every sample falls by exp(-sum eta decay) = exp(-15), whatever the rates are."""
+    credit = KolenPollack(scale=0.3, eta=0.5, decay=0.5)
+    net = SpikingClassifier(credit=credit, hidden=8, epochs=20, eta_readout=0.02, random_state=0).fit(*iris)
+    link = net._net.network.credits[0]
+    b = net._net.sim.feedback(link) * link.pathway.scale
+    apart = np.abs(net.weights_[-1].reshape(b.shape) - b).max(axis=1)
+    assert np.abs(b).max() > 0.1 and (apart < 1e-3).sum() >= 4, apart
 
 
 def test_images_are_learned_without_mirror_by_one_range():
