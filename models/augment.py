@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from snn.engine.jit import entry
+from snn.errors import ParameterError
 
 
 @entry
@@ -53,6 +54,8 @@ def warp(
     Simard et al. (2003) ICDAR, 958 (affine distortions of training digits).
     """
     flat = np.ascontiguousarray(images)
+    if flat.ndim != 2 or math.isqrt(flat.shape[1]) ** 2 != flat.shape[1]:
+        raise ParameterError(f"warp: images have shape {flat.shape}; give (n, size * size), square images.")
     if not np.issubdtype(flat.dtype, np.floating):
         flat = flat.astype(float)
     n, size = len(flat), math.isqrt(flat.shape[1])

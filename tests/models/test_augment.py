@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
 from models.augment import warp
+from snn import ParameterError
 
 
 class Fixed:
@@ -49,6 +51,12 @@ def test_zoom_scales_about_the_middle():
     image = (10.0 + y + x).reshape(1, 64)
     zoomed = warp(image, Fixed(), zoom=0.1).reshape(8, 8)[1:-1, 1:-1]
     assert np.allclose(zoomed, (10.0 + 1.1 * y + 1.1 * x)[1:-1, 1:-1])
+
+
+@pytest.mark.parametrize("shape", [(2, 50), (2, 7, 7), (49,)])
+def test_images_that_are_not_square_and_flat_are_refused(shape):
+    with pytest.raises(ParameterError, match=r"warp: images have shape .*; give \(n, size \* size\)"):
+        warp(np.zeros(shape), np.random.default_rng(1), shift=1.0)
 
 
 def test_each_image_is_varied_alone_and_draws_repeat():
