@@ -17,7 +17,9 @@ class EProp(Rule):
         e_ij = psi_j z_i,    F(e) <- kappa F(e) + e,    kappa = exp(-dt / tau_out),
         psi_j = gamma / s max(0, 1 - |v_j - v_thresh| / (width s)),    s = |v_thresh - v_rest|.
 
-    Where the neuron has fired since the last error, psi is that of the potential which the spike was fired from.
+    Where the neuron has fired since the last error, psi is that of the potential which the spike was fired from. z_i
+    knows nothing of resets and refractory times: it is the potential's derivative where a spike subtracts a constant
+    and arrivals are never lost, as in the published neurons; else it also remembers what the potential has forgotten.
 
     Parameters are those of Bellec et al. where an input of weight w moves their potential by (1 - alpha) w and ours by
     w; eta differs by (1 - alpha)^2.
