@@ -59,11 +59,11 @@ def warp(
     Simard et al. (2003) ICDAR, 958 (affine distortions of training digits).
     """
     flat = np.ascontiguousarray(images)
+    if flat.ndim != 2 or math.isqrt(flat.shape[1]) ** 2 != flat.shape[1]:
+        raise ParameterError(f"warp: images have shape {flat.shape}; give (n, size * size), square images.")
     if not np.issubdtype(flat.dtype, np.floating):
         flat = flat.astype(float)
     n, size = len(flat), math.isqrt(flat.shape[1])
-    if size * size != flat.shape[1]:
-        raise ParameterError(f"warp: images have {flat.shape[1]} pixels, which make no square; cut or pad them to one.")
 
     def draw(limit: float) -> Any:
         return rng.uniform(-limit, limit, (n, 1, 1)).ravel()

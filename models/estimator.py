@@ -44,9 +44,8 @@ class SpikingClassifier(ClassifierMixin, BaseEstimator):
         `rate_target`; a rule object brings its own, and learns at a constant rate without an `eta`; "frozen" leaves
         the weights as drawn.
     credit : str or Credit
-        Pathway to the hidden layers by its name in ``rules.PATHWAYS``, with its default parameters, or an object. With
-        KolenPollack the readout learns as the feedback weights do, with the pathway's `eta` and `decay`; by name, its
-        `eta` is `eta_readout`.
+        Pathway to the hidden layers by its name in ``rules.PATHWAYS``, with its default parameters, or an object.
+        KolenPollack learns at the rate `eta_readout`, and the readout with its decay, whatever its own rate is.
     hidden : tuple of int, or int
         Neurons of each hidden layer.
     epochs : int
@@ -189,8 +188,7 @@ class SpikingClassifier(ClassifierMixin, BaseEstimator):
         if isinstance(own.credit, Credit):
             credit = own.credit
         elif isinstance(own.credit, str) and own.credit in PATHWAYS:
-            kind = PATHWAYS[own.credit]
-            credit = kind(eta=own.eta_readout) if kind is KolenPollack else kind()
+            credit = PATHWAYS[own.credit]()
         else:
             raise ParameterError(
                 f"SpikingClassifier.credit is {own.credit!r}; give a pathway or one of: {', '.join(PATHWAYS)}."
@@ -198,7 +196,7 @@ class SpikingClassifier(ClassifierMixin, BaseEstimator):
         readout = Delta(eta=own.eta_readout)
         if isinstance(credit, KolenPollack):
             # Forward and feedback weights have to learn alike.
-            readout = Delta(eta=credit.eta, decay=credit.decay)
+            credit, readout = credit.replace(eta=readout.eta), readout.replace(decay=credit.decay)
         return rule, readout, None if rule is None or not rule.needs_signal else credit
 
     def _network(self) -> LatencyClassifier:

@@ -28,6 +28,9 @@ from .sources import Playback
 class RecurrentNetwork(Classifier):
     """n_in - (leaky + adaptive, all to all) - n_out, trained by e-prop with errors at every `every`.
 
+    A spike resets its neuron's potential to 0, and arrivals are lost in the refractory time. The published neurons
+    subtract the threshold and go on to integrate, which is what the eligibility of EProp takes for granted.
+
     Parameters
     ----------
     n_in, n_out : int

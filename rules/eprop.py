@@ -15,9 +15,11 @@ class EProp(Rule):
     potential per unit weight, and F the readout's filter:
 
         e_ij = psi_j z_i,    F(e) <- kappa F(e) + e,    kappa = exp(-dt / tau_out),
-        psi_j = gamma / |v_thresh| max(0, 1 - |v_j - v_thresh| / (width |v_thresh|)).
+        psi_j = gamma / s max(0, 1 - |v_j - v_thresh| / (width s)),    s = |v_thresh - v_rest|.
 
-    Where the neuron has fired since the last error, psi is that of the potential which the spike was fired from.
+    Where the neuron has fired since the last error, psi is that of the potential which the spike was fired from. z_i
+    knows nothing of resets and refractory times: it is the potential's derivative where a spike subtracts a constant
+    and arrivals are never lost, as in the published neurons; else it also remembers what the potential has forgotten.
 
     Parameters are those of Bellec et al. where an input of weight w moves their potential by (1 - alpha) w and ours by
     w; eta differs by (1 - alpha)^2.
@@ -29,12 +31,15 @@ class EProp(Rule):
 
     eta: float = param(0.001, min=0, doc="learning rate")
     gamma: float = param(0.3, above=0, doc="height of the pseudo-derivative")
-    width: float = param(1.0, above=0, doc="distance, in thresholds, at which the pseudo-derivative has fallen to 0")
+    width: float = param(
+        1.0, above=0, doc="distance, in v_thresh - v_rest, at which the pseudo-derivative has fallen to 0"
+    )
     tau: float = param(
         None, unit="s", above=0, inherit="tau_m", finite=False, doc="membrane time constant of the target"
     )
     tau_out: float = param(20e-3, unit="s", above=0, doc="time constant of the readout")
     v_thresh: float = param(None, unit="V", inherit="v_thresh", doc="threshold of the target")
+    v_rest: float = param(None, unit="V", inherit="v_rest", doc="resting potential of the target")
     rate_cost: float = param(0.0, min=0, doc="pull of the spike count towards rate_target")
     rate_target: float = param(10.0, min=0, doc="spikes per presentation that cost nothing")
     f = state("syn", doc="eligibility, filtered as the readout does")
@@ -54,7 +59,7 @@ class EProp(Rule):
 
     def slope(self, post: Any) -> float:
         """Pseudo-derivative of the spike by the potential."""
-        scale = abs(self.v_thresh)
+        scale = abs(self.v_thresh - self.v_rest)
         away = abs(post.v - self.threshold(post)) / (self.width * scale)
         return self.gamma / scale * max(0.0, 1.0 - away)
 

@@ -19,7 +19,7 @@ class ThreeFactor(Rule):
 
     so that a synapse is touched once per presynaptic spike, whatever the number of samples. The surrogate derivative
 
-        psi(v) = (1 + |v - v_thresh| / (width |v_thresh|))^-2
+        psi(v) = (1 + |v - v_thresh| / (width |v_thresh - v_rest|))^-2
 
     is that of a fast sigmoid. It vanishes nowhere, so that a neuron that has fallen silent can learn to fire again.
     The reset's own derivative is left out, as usual.
@@ -34,12 +34,13 @@ class ThreeFactor(Rule):
 
     eta: float = param(0.01, min=0, doc="learning rate")
     width: float = param(
-        0.5, above=0, doc="distance, in thresholds, at which the surrogate derivative has fallen to a quarter"
+        0.5, above=0, doc="distance, in v_thresh - v_rest, at which the surrogate derivative has fallen to a quarter"
     )
     tau: float = param(
         None, unit="s", above=0, inherit="tau_m", finite=False, doc="membrane time constant of the target"
     )
     v_thresh: float = param(None, unit="V", inherit="v_thresh", doc="threshold of the target")
+    v_rest: float = param(None, unit="V", inherit="v_rest", doc="resting potential of the target")
     rate_cost: float = param(0.0, min=0, doc="pull of the spike count towards rate_target, added to the signal")
     rate_target: float = param(1.0, min=0, doc="spikes per presentation that cost nothing")
     e = state("syn", doc="sum over spikes of exp(t_i / tau) a_j(t_i-)")
@@ -52,7 +53,7 @@ class ThreeFactor(Rule):
     reference = "Bellec et al. (2020); Zenke & Ganguli (2018); Neftci et al. (2017)"
 
     def psi(self, v: float) -> float:
-        half = self.width * abs(self.v_thresh)
+        half = self.width * abs(self.v_thresh - self.v_rest)
         root = half / (half + abs(v - self.v_thresh))
         return root * root
 

@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 
 from snn.arguments import duration_of
-from snn.errors import ExportError
+from snn.errors import ExportError, ParameterError
 from snn.events import Events
+from snn.values import is_real
 
 from .files import find
 from .task import Task, check_whole
@@ -34,12 +35,13 @@ def trial(rng: np.random.Generator, left: np.ndarray, delay: float) -> tuple[np.
     return np.concatenate(ids), np.concatenate(times)
 
 
-def evidence_accumulation(trials: int = 400, delay: float = 1.05, seed: int = 0) -> Task:
+def evidence_accumulation(trials: int = 400, delay: float = 1.05, seed: int = 0, p: float = 0.7) -> Task:
     """40 inputs: 10 for cues on the left, 10 on the right, 10 that ask for the answer, 10 of noise.
 
-    Seven cues of 100 ms at 40 Hz, each after a pause of 50 ms; a cue is on the trial's main side with probability 0.85,
+    Seven cues of 100 ms at 40 Hz, each after a pause of 50 ms; a cue is on the trial's main side with probability `p`,
     and the label is the side with more cues (0: left). After `delay` the recall inputs fire for 150 ms. Half as many
-    trials again are drawn for testing.
+    trials again are drawn for testing. With p = 0.7, as in the code that e-prop was published with, one cue decides a
+    third of the trials; the nearer to 1, the easier the task.
 
     Parameters
     ----------
@@ -47,6 +49,7 @@ def evidence_accumulation(trials: int = 400, delay: float = 1.05, seed: int = 0)
         For training, 2 or more.
     delay : float, s
     seed : int
+    p : float, 0.5 to 1
 
     References
     ----------
@@ -55,11 +58,13 @@ def evidence_accumulation(trials: int = 400, delay: float = 1.05, seed: int = 0)
     check_whole("evidence", 2, trials=trials)
     check_whole("evidence", 0, seed=seed)
     delay = duration_of("Task 'evidence': delay", delay)
+    if not (is_real(p) and 0.5 <= p <= 1.0):
+        raise ParameterError(f"Task 'evidence': p is {p!r}; give a probability, 0.5 to 1.")
     rng = np.random.Generator(np.random.Philox(seed))
 
     def draw(n: int) -> tuple[Events, np.ndarray]:
         main = rng.integers(0, 2, n)
-        left = rng.random((n, N_CUES)) < np.where(main == 0, 0.85, 0.15)[:, None]
+        left = rng.random((n, N_CUES)) < np.where(main == 0, p, 1.0 - p)[:, None]
         events = Events.from_lists((trial(rng, row, delay) for row in left), INPUTS)
         return events, (left.sum(axis=1) <= N_CUES // 2).astype(np.int64)
 

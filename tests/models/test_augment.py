@@ -53,14 +53,15 @@ def test_zoom_scales_about_the_middle():
     assert np.allclose(zoomed, (10.0 + 1.1 * y + 1.1 * x)[1:-1, 1:-1])
 
 
+@pytest.mark.parametrize("shape", [(2, 50), (2, 7, 7), (49,)])
+def test_images_that_are_not_square_and_flat_are_refused(shape):
+    with pytest.raises(ParameterError, match=r"warp: images have shape .*; give \(n, size \* size\)"):
+        warp(np.zeros(shape), np.random.default_rng(1), shift=1.0)
+
+
 def test_each_image_is_varied_alone_and_draws_repeat():
     x = np.repeat(images(1), 4, axis=0)
     one, two = (warp(x, np.random.Generator(np.random.Philox(7)), shift=0.5, turn=0.2, zoom=0.1) for _ in range(2))
     assert np.array_equal(one, two)
     assert len(np.unique(one, axis=0)) == 4
     assert one.min() >= 0.0 and one.max() <= 1.0
-
-
-def test_images_that_are_not_square_are_refused():
-    with pytest.raises(ParameterError, match="images have 50 pixels"):
-        warp(np.zeros((2, 50)), np.random.default_rng(0), shift=1.0)

@@ -99,6 +99,7 @@ class Noisy(Model):
     """A leaky integrator in noise that goes on to take currents while it is refractory."""
 
     tau_m: float = param(10 * ms, unit="s", above=0)
+    v_rest: float = param(0.0)
     v_thresh: float = param(1.0)
     t_ref: float = param(2 * ms, unit="s", min=0)
     v = state("cell", 0.0)

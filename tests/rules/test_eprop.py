@@ -38,6 +38,7 @@ class SteppedLIF(Model):
     """LIF as in the published run: one spike in a step at most, and the reset is taken off at the next step, whole."""
 
     tau_m: float = param(30 * STEP, unit="s", above=0)
+    v_rest: float = param(0.0, unit="V")
     v_thresh: float = param(0.03, unit="V")
     step_length: float = param(STEP, unit="s", above=0)
     v = state("cell", 0.0, unit="V")
@@ -155,7 +156,7 @@ def test_learning_at_every_step_equals_the_plain_twin(kind, pathway, silent):
         assert np.abs(sim.weights(projection) - start.weights(projection)).max() > 1e-4
 
 
-@pytest.mark.parametrize("rule", [EProp(tau=20 * ms, v_thresh=1.0), DeltaSum(tau=20 * ms)])
+@pytest.mark.parametrize("rule", [EProp(tau=20 * ms, v_thresh=1.0, v_rest=0.0), DeltaSum(tau=20 * ms)])
 def test_rules_pass_the_check_for_plugins(rule):
     check_rule(rule)
 

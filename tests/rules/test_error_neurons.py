@@ -7,22 +7,23 @@ import math
 import numpy as np
 import pytest
 
-from models import LIF, Latency, SpikeTimes
+from models import LIF, Latency, Readout, SpikeTimes
 from models.error_neurons import ErrorNeuronClassifier
 from rules import Delta, ErrorNeurons, PairSTDP
-from snn import Network, NetworkError, Simulator, all_to_all, from_arrays, ms
+from snn import Network, NetworkError, PluginError, Simulator, all_to_all, from_arrays, ms, mV, param
 from snn.testing import Twin, check_rule
 
 
-def taught(engine="auto", rule=None, sparse=False, **how):
+def taught(engine="auto", rule=None, sparse=False, cell=None, weight=0.3, **how):
     """One synapse; an error neuron fires at 5 ms (weight 2), the input at 1, 8 and 20 ms (delay 1 ms)."""
     net = Network(0)
     inputs = net.population("inputs", SpikeTimes([0, 0, 0], [1 * ms, 8 * ms, 20 * ms]), 1)
     errors = net.population("errors", SpikeTimes([0], [5 * ms]), 1)
-    cells = net.population("cells", LIF(), 1)
+    cell = LIF() if cell is None else cell
+    cells = net.population("cells", cell, 1, init={"v": cell.v_rest})
     way = from_arrays([0], [0]) if sparse else all_to_all()
     rule = ErrorNeurons(eta=0.01, tau_u=10 * ms) if rule is None else rule
-    learns = net.connect(inputs, cells, way, weight=0.3, delay=1 * ms, rule=rule)
+    learns = net.connect(inputs, cells, way, weight=weight, delay=1 * ms, rule=rule)
     net.connect(errors, cells, way, weight=2.0, delay=1 * ms, teaches=learns)
     return net, Simulator(net, engine=engine, **how)
 
@@ -43,6 +44,28 @@ def test_nothing_is_learned_outside_the_window():
     _, sim = taught(rule=ErrorNeurons(eta=0.01, low=0.6, high=1.0))
     sim.run(30 * ms)
     assert sim.weights("inputs->cells")[0] == 0.3
+
+
+@pytest.mark.parametrize(("low", "high", "taken"), [(-0.5, 1.0, [3.0, 15.0]), (0.0, 0.54, [3.0]), (0.8, 1.0, [])])
+def test_the_window_is_counted_from_rest_to_threshold(low, high, taken):
+    cell, unit = LIF(v_rest=-65 * mV, v_reset=-65 * mV, v_thresh=-50 * mV), 15 * mV
+    rule = ErrorNeurons(eta=0.01 * unit, tau_u=10 * ms, low=low, high=high)
+    _, sim = taught(rule=rule, cell=cell, weight=0.3 * unit)
+    sim.run(30 * ms)
+    # With the arrivals at 9 and 21 ms the potential is 0.51 and 0.57 of the way from rest to threshold.
+    u = 2.0 * np.exp(-np.array(taken) / 10.0)
+    assert sim.weights("inputs->cells")[0] / unit == pytest.approx(0.3 - 0.01 * u.sum(), rel=1e-9)
+
+
+def test_a_neuron_that_names_no_rest_is_asked_for_it():
+    class Restless(Readout):
+        v_thresh: float = param(1.0)
+
+    net = Network(0)
+    inputs, cells = net.population("inputs", Latency(), 1), net.population("cells", Restless(), 1)
+    net.connect(inputs, cells, rule=ErrorNeurons())
+    with pytest.raises(PluginError, match=r"v_rest is taken from Restless.v_rest, .* Give ErrorNeurons\(v_rest=...\)"):
+        Simulator(net)
 
 
 def test_a_projection_can_only_teach_one_that_learns_from_it():

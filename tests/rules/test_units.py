@@ -28,13 +28,13 @@ def trained(rule, cell, unit):
     return shown.outputs, sim.weights(into) / unit
 
 
+@pytest.mark.parametrize("v_thresh", [-50 * mV, 0.0])
 @pytest.mark.parametrize("rule", [ThreeFactor, EProp])
-def test_learning_is_the_same_in_volts_below_zero(rule):
-    unit, v_thresh = 20 * mV, -50 * mV
+def test_learning_is_the_same_in_volts(rule, v_thresh):
+    unit = 20 * mV
     plain = trained(rule(eta=0.02, width=0.5), LIF(), 1.0)
-    # The width is counted in |v_thresh|; the pseudo-derivative of EProp is one by the potential.
-    width, eta = 0.5 * unit / abs(v_thresh), 0.02 * unit
-    eta *= abs(v_thresh) if rule is EProp else 1.0
+    # The pseudo-derivative of EProp is one by the potential.
+    eta = 0.02 * (unit**2 if rule is EProp else unit)
     cell = LIF(v_rest=v_thresh - unit, v_reset=v_thresh - unit, v_thresh=v_thresh)
-    for a, b in zip(plain, trained(rule(eta=eta, width=width), cell, unit), strict=True):
+    for a, b in zip(plain, trained(rule(eta=eta, width=0.5), cell, unit), strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-9, atol=1e-9)

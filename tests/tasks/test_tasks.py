@@ -69,6 +69,21 @@ def test_evidence_is_labelled_by_the_side_with_more_cues():
         assert times[(ids >= 20) & (ids < 30)].min() >= 7 * 0.15 + 0.2
 
 
+@pytest.mark.parametrize(("given", "p"), [("", 0.7), (",p=0.9", 0.9)])
+def test_evidence_is_as_often_decided_by_one_cue_as_seven_draws_are(given, p):
+    task = load(f"evidence:trials=1200,delay=0{given}")
+    margins = []
+    for ids, times in (task.train_x[k] for k in range(1200)):
+        # A cue of 100 ms makes about 40 spikes of its group, in slots of 150 ms.
+        left, right = (len(set((times[(ids // 10) == side] // 0.15).astype(int))) for side in (0, 1))
+        margins.append(abs(left - right))
+    for margin in (1, 3, 5, 7):
+        more = (7 + margin) // 2
+        expected = math.comb(7, more) * (p**more * (1 - p) ** (7 - more) + p ** (7 - more) * (1 - p) ** more)
+        # Four standard deviations of a share of 1200.
+        assert np.mean(np.equal(margins, margin)) == pytest.approx(expected, abs=4 * math.sqrt(0.25 / 1200))
+
+
 def test_delayed_feedback_changes_only_the_delay():
     pytest.importorskip("sklearn")
     task, plain = load("delayed-feedback", delay=0.03), load("digits")
@@ -236,6 +251,8 @@ def test_shd_files_are_read_and_channels_pooled(tmp_path):
         ("randman:precision=2", "precision is 2; give a number above 0 and below 1"),
         ("evidence:trials=abc", "trials is 'abc'; give a whole number, 2 or more"),
         ("evidence:trials=4,delay=inf", "delay is inf; give a finite time in seconds"),
+        ("evidence:p=x", "p is 'x'; give a probability, 0.5 to 1"),
+        ("evidence:p=0.3", "p is 0.3; give a probability, 0.5 to 1"),
         ("evidence:seed=-1", "seed is -1; give a whole number, 0 or more"),
         ("delayed-feedback:delay=x", "delay is 'x'; give one number, a time in seconds"),
         ("delayed-feedback:delay=50", r"delay is 50 s; .*Did you mean 50 \* ms"),

@@ -132,13 +132,14 @@ def test_functions_of_numpy_cost_what_they_do():
 def test_three_factor_on_pre_pays_its_exponentials_once_per_row():
     # e += E a (*, +); r = c / (c + |v - theta|) (-, +, /); a += r r E' (*, *, +); v is scaled (*).
     # E, E': exp and * each. A division by what is not known beforehand costs as much as an exponential.
-    shared, each = done(ThreeFactor(tau=20 * ms, v_thresh=1.0), "on_pre")
+    shared, each = done(ThreeFactor(tau=20 * ms, v_thresh=1.0, v_rest=0.0), "on_pre")
     assert shared == {"mul": 2, "exp": 2}
     assert each == {"add": 4, "mul": 4, "exp": 1, "syn": 2, "far": 3}
 
 
 def test_three_factor_pre_spike_pays_its_exponential():
-    assert done(ThreeFactor(tau=20 * ms, v_thresh=1.0), "pre_spike") == ({}, {"exp": 1, "mul": 1, "add": 1, "near": 2})
+    rule = ThreeFactor(tau=20 * ms, v_thresh=1.0, v_rest=0.0)
+    assert done(rule, "pre_spike") == ({}, {"exp": 1, "mul": 1, "add": 1, "near": 2})
 
 
 def test_decaying_trace_costs_a_factor_per_row_and_a_product_per_synapse():
