@@ -13,6 +13,7 @@ from snn.engine.jit import loop
 from snn.errors import ParameterError
 from snn.events import Events
 from snn.ledger import Ledger
+from snn.plugin import is_whole
 from snn.presentations import Presentations
 from snn.units import ms
 
@@ -310,9 +311,9 @@ class BPTT:
     ) -> None:
         if len(sizes) < 3 or min(sizes) < 1:
             raise ParameterError(f"BPTT.sizes is {sizes}; give (inputs, hidden, ..., outputs), each 1 or more.")
-        if isinstance(steps, bool) or not isinstance(steps, int) or steps < 1:
+        if not is_whole(steps, 1):
             raise ParameterError(f"BPTT.steps is {steps!r}; give a whole number, 1 or more.")
-        self.sizes, self.steps, self.seed, self.duration = tuple(map(int, sizes)), steps, seed, duration
+        self.sizes, self.steps, self.seed, self.duration = tuple(map(int, sizes)), int(steps), seed, duration
         self.eta, self.eta_readout = eta, eta if eta_readout is None else eta_readout
         self.width, self.rate_cost, self.rate_target = width, rate_cost, rate_target
         self.through_reset, self.tau_m = through_reset, tau_m
@@ -445,9 +446,11 @@ class BPTT:
 
         Beyond the spikes' rows, every neuron does in every step: decay (a multiplication), comparison with the
         threshold, potential and spike written for the backward pass, the last potential read. Backward, in every step:
-        surrogate derivative (two additions, a division, a square), its product with what comes from above, decay and
-        reset (two multiplications, two additions); the potential and the derivative of the next step are read, that
-        of this step is written; then it is scaled by the learning rate. Readout sums run as in the forward pass.
+        surrogate derivative (two additions, a division, a square), its product with what comes from above, decay (a
+        multiplication, an addition), the reset, where the gradient goes through it (another two), and below the last
+        layer the rate's cost, where there is one (an addition); the potential and the derivative of the next step are
+        read, that of this step is written; then it is scaled by the learning rate. Readout sums run as in the forward
+        pass. The history has a word for each potential and one for each spike or silence.
         """
         ledger = Ledger(samples=n, transport="W^T" if learn else "none")
         names, sizes, steps = self.names, self.sizes, n * self.steps
@@ -468,19 +471,20 @@ class BPTT:
             ledger.add("forward", target, "state_rw", 3 * steps * size + 2 * spikes, history)
             if not learn:
                 continue
-            ledger.add("credit", target, "add", 4 * steps * size)
-            ledger.add("credit", target, "mul", 4 * steps * size)
+            above, last = sizes[layer + 2], layer + 2 == len(sizes) - 1
+            through = int(self.through_reset)
+            ledger.add("credit", target, "add", (3 + through + bool(self.rate_cost and not last)) * steps * size)
+            ledger.add("credit", target, "mul", (3 + through) * steps * size)
             ledger.add("credit", target, "exp", steps * size)
             ledger.add("credit", target, "state_rw", 3 * steps * size, history)
-            above = sizes[layer + 2]
-            if layer + 2 == len(sizes) - 1:
+            if last:
                 count_credit(ledger, target, n * size, size, above)
             else:
                 count_credit(ledger, target, steps * size, size, above)
             ledger.add("update", where, "mul", steps * size)
             ledger.add("update", where, "state_rw", 2 * steps * size, history)
             # Spike counts, for the last layer's weights and for the rate's cost.
-            if self.rate_cost or layer + 2 == len(sizes) - 1:
+            if self.rate_cost or last:
                 ledger.add("trace", target, "add", spikes)
                 ledger.add("trace", target, "state_rw", 2 * spikes + n * size, 4 * size)
             if self.rate_cost:

@@ -248,6 +248,7 @@ def train(rule: str, task: Task, settings: dict[str, Any], seed: int, tune: bool
         "spikes": sum(sum(p.spikes.values()) for p in passes) / n,
         "events": sum(p.synaptic_events for p in passes) / n,
         "updates": sum(p.ledger.updates for p in passes) / n,
+        "updates_at_most": any("updates" in p.ledger.at_most for p in passes),
         "seconds": seconds / settings["epochs"],
     }
     judged = net.show(task.valid_x, task.valid_y) if tune else net.show(task.test_x, task.test_y)
@@ -302,6 +303,7 @@ def row(task: Task, rule: str, settings: dict[str, Any], runs: list[dict[str, An
         "synaptic_events_per_sample": mean("events"),
         "weight_updates_per_sample": mean("updates"),
         "seconds_per_epoch": mean("seconds"),
+        "updates_at_most": any(r.get("updates_at_most", False) for r in runs),
         "accuracies": accuracy.tolist(),
         "valid": [r["valid"] for r in runs],
         "online": [r["online"] for r in runs],
@@ -327,11 +329,12 @@ def table(rows: list[dict[str, Any]]) -> str:
     )
     lines = [head, "-" * len(head)]
     for r in rows:
+        updates = f"{'≤' if r['updates_at_most'] else ''}{r['weight_updates_per_sample']:.0f}"
         lines.append(
             f"{r['task']:23} {r['rule']:13} {r['credit']:14} {r['hidden']:>8} {r['epochs']:6d} {len(r['seeds']):5d} "
             f"{100 * r['accuracy_mean']:7.2f} ± {100 * r['accuracy_sd']:4.2f} {r['gain']:6.2f} "
             f"{r['spikes_per_sample']:8.1f} {r['synaptic_events_per_sample']:9.0f} "
-            f"{r['weight_updates_per_sample']:9.0f} {r['seconds_per_epoch']:8.2f}"
+            f"{updates:>9} {r['seconds_per_epoch']:8.2f}"
         )
     return "\n".join(lines)
 
@@ -508,6 +511,8 @@ def main(argv: list[str] | None = None) -> int:
     print(table(rows))
     judged = "validation samples; the test samples were not touched" if args.tune else "test samples, shown once"
     print(f"\naccuracy on {judged}. Spikes, synaptic events, updates: per sample. s/epoch: seconds of CPU for a pass.")
+    if any(r["updates_at_most"] for r in rows):
+        print("≤: at most; the rule changes a weight only under a condition, and every time that it looks is counted.")
     for r in rows:
         for text in r["faults"]:
             print(f"FAULT {r['task']} {r['rule']} {r['credit']} {r['hidden']}, {text}")

@@ -26,7 +26,8 @@ credit    signal of a hidden neuron: for each readout one multiply-accumulate, o
           layer's own: one multiply-accumulate for each class and neuron that has fired, and its softmax. Feedback
           weights that learn: the pathway's own operations, weight read and written, error read; a moment of noise
           also goes through the forward synapses.
-update    on_post, on_signal, on_end of a rule, see :mod:`snn.tally`.
+update    on_post, on_signal, on_end of a rule, see :mod:`snn.tally`. What a rule does under a condition on its state is
+          counted in every call; `at_most` of the ledger names it.
 control   each row of a spike is pushed to the queue and popped.
 
 Not counted: predictions of threshold crossings (one logarithm or more for each neuron that a constant drive, or a
@@ -45,7 +46,7 @@ from .layout import BuiltProjection, NoRule
 from .ledger import Ledger, joined
 from .network import CreditLink, Population
 from .plugin import Model, Rule
-from .tally import tally, tally_credit
+from .tally import Tally, tally, tally_credit
 
 
 def ledger_of(
@@ -129,9 +130,11 @@ def _count_link(ledger: Ledger, link: CreditLink, taught: dict[str, np.ndarray],
     heard, learned, mirrored = (int(counted[k]) for k in (present.N_HEARD, present.N_LEARNED, present.N_MIRRORED))
 
     def operations(method: str, level: str, times: int) -> None:
-        done = getattr(tally_credit(pathway, method), level)
+        cost = tally_credit(pathway, method)
+        done = getattr(cost, level)
         for op in ("add", "mul", "exp"):
             ledger.add("credit", where, op, times * done[op])
+        _bound(ledger, cost, times)
 
     if pathway.hears == "label":
         # One feedback weight for each neuron, as it is.
@@ -227,6 +230,8 @@ def _count_rule(
             continue
         if _count_calls(ledger, name, phase, p.rule, hook, passes, synapses, p):
             ledger.updates += synapses
+            if "w_write" in ledger.at_most:
+                ledger.bound("updates")
 
 
 def _count_calls(
@@ -245,4 +250,12 @@ def _count_calls(
         ledger.add(phase, name, "acc_rw", n * done["far"], far)
         ledger.add(phase, name, "w_read", n * done["w_read"], syn_bytes)
         ledger.add(phase, name, "w_write", n * done["w_write"], syn_bytes)
+    _bound(ledger, cost, passes + synapses)
     return bool(cost.each["w_write"])
+
+
+def _bound(ledger: Ledger, cost: Tally, times: int) -> None:
+    """Say for which operations of something that was done so many times branches leave only an upper bound."""
+    if times:
+        memory = {"syn": "state_rw", "near": "state_rw", "far": "acc_rw"}
+        ledger.bound(*(memory.get(what, what) for what in cost.at_most))

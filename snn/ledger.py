@@ -46,7 +46,7 @@ Key = tuple[str, str, str, int]
 
 @dataclass
 class Ledger:
-    """Exact counts of what was done.
+    """Counts of what was done, exact but for those that `at_most` names.
 
     Attributes
     ----------
@@ -56,11 +56,14 @@ class Ledger:
     samples : int
         Presentations that were counted (0: a free run).
     updates : int
-        Weight updates.
+        Weight updates: how often a weight was written, whether or not it changed.
     transport : str
         What the credit path carries: "W^T", "B fixed", "none", ...
     held_bytes : int
         Bytes that exist during a presentation only because an update is pending.
+    at_most : tuple of str
+        Operations, and "updates", whose counts are upper bounds: a rule does them only under a condition on its state,
+        and each call of its hook has been counted as the dearest, see :mod:`snn.tally`.
     """
 
     counts: dict[Key, int] = field(default_factory=dict)
@@ -68,6 +71,7 @@ class Ledger:
     updates: int = 0
     transport: str = "none"
     held_bytes: int = 0
+    at_most: tuple[str, ...] = ()
 
     def add(self, phase: str, where: str, op: str, n: int, footprint: int = 0) -> None:
         """Count `n` operations."""
@@ -80,6 +84,10 @@ class Ledger:
         if n:
             key = (phase, where, op, int(footprint))
             self.counts[key] = self.counts.get(key, 0) + int(n)
+
+    def bound(self, *names: str) -> None:
+        """Say that the counts of these operations, or of "updates", are upper bounds."""
+        self.at_most = tuple(sorted({*self.at_most, *names}))
 
     def total(self, op: str | None = None, phase: str | None = None) -> int:
         """Sum of the counts of one operation, one phase, or both."""
@@ -96,6 +104,7 @@ class Ledger:
             joined(self.transport, other.transport),
             max(self.held_bytes, other.held_bytes),
         )
+        both.bound(*self.at_most, *other.at_most)
         for (phase, where, op, footprint), n in other.counts.items():
             both.add(phase, where, op, n, footprint)
         return both
@@ -122,6 +131,7 @@ class Ledger:
             "updates": self.updates,
             "transport": self.transport,
             "held_bytes": self.held_bytes,
+            "at_most": list(self.at_most),
             "counts": rows,
         }
 
@@ -129,11 +139,14 @@ class Ledger:
     def from_json(cls, data: dict[str, Any]) -> Ledger:
         """The ledger that :meth:`to_json` described."""
         counts = {(p, w, o, int(f)): int(n) for p, w, o, f, n in data["counts"]}
-        return cls(counts, data["samples"], data["updates"], data["transport"], data["held_bytes"])
+        bounds = tuple(data.get("at_most", ()))  # which older files do not have
+        return cls(counts, data["samples"], data["updates"], data["transport"], data["held_bytes"], bounds)
 
     def __repr__(self) -> str:
+        done, updates = sum(self.counts.values()), f"{self.updates} weight updates"
         return (
-            f"Ledger({sum(self.counts.values())} operations in {self.samples} samples, {self.updates} weight updates)"
+            f"Ledger({_at_most(len(self.at_most) > 0)}{done} operations in {self.samples} samples, "
+            f"{_at_most('updates' in self.at_most)}{updates})"
         )
 
     def table(self) -> str:
@@ -141,12 +154,22 @@ class Ledger:
         rows = [f"{'phase':9} {'where':24} {'operation':10} {'count':>14}  array"]
         for (phase, where, op, footprint), n in self:
             rows.append(f"{phase:9} {where:24} {op:10} {n:14d}  {_size(footprint)}")
-        return "\n".join(rows)
+        return "\n".join(rows + self.bounds())
+
+    def bounds(self) -> list[str]:
+        """A line for people that names the counts that are upper bounds, if there are any."""
+        if not self.at_most:
+            return []
+        return [f"upper bounds, as hooks branch on state: {', '.join(self.at_most)}"]
 
 
 def joined(mine: str, theirs: str) -> str:
     """Both tags of what a credit path carries, each once."""
     return " and ".join(dict.fromkeys(tag for tag in (mine, theirs) if tag != "none")) or "none"
+
+
+def _at_most(is_bound: bool) -> str:
+    return "at most " if is_bound else ""
 
 
 def _size(n: int) -> str:
@@ -299,7 +322,10 @@ class Bill:
 
     @property
     def pj_per_update(self) -> float:
-        """pJ of everything but the forward pass, per weight update; nan where nothing was updated."""
+        """pJ of everything but the forward pass, per weight update; nan where nothing was updated.
+
+        No bound where the ledger's `at_most` names "updates": both are upper bounds then.
+        """
         if not self.ledger.updates:
             return math.nan
         return (self.pj() - self.pj("forward")) / self.ledger.updates
@@ -349,4 +375,4 @@ class Bill:
         for rows, words in ((self.unpriced, "unpriced"), (self.in_registers, "register")):
             for phase, where, op, n in rows:
                 lines.append(f"{phase:9} {where:24} {op:10} {n:14d} {words:>12}")
-        return "\n".join(lines)
+        return "\n".join(lines + self.ledger.bounds())

@@ -101,10 +101,11 @@ class Presentations:
     def __repr__(self) -> str:
         n = max(1, len(self))
         spikes = ", ".join(f"{name} {count / n:.1f}" for name, count in self.spikes.items())
+        most = "at most " if "updates" in self.ledger.at_most else ""
         return (
             f"<{len(self)} presentations: accuracy {self.accuracy:.4f}, spikes per sample {spikes}, "
-            f"{self.synaptic_events / n:.0f} synaptic events and {self.weight_updates / n:.0f} weight updates per "
-            f"sample, {self.seconds:.2f} s>"
+            f"{self.synaptic_events / n:.0f} synaptic events and {most}{self.weight_updates / n:.0f} weight updates "
+            f"per sample, {self.seconds:.2f} s>"
         )
 
 

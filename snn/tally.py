@@ -10,13 +10,14 @@ what belongs to a synapse or to the neuron at its other end, once per synapse:
 - a state that decays is kept as a scaled trace: one exponential per pass for its factor, and one multiplication for
   each value read or written; the potential likewise, by the factor that its delivery has computed already;
 - a field is fetched once and stored once in a call;
-- a branch is taken as it falls for values of one half.
+- where a branch depends on state, all ways through the hook are tried, and the largest count of each operation is
+  taken: an upper bound, and :attr:`Tally.at_most` says of what; comparisons after the tenth of a call fall as for one
+  half.
 """
 
 from __future__ import annotations
 
 import builtins
-import inspect
 import math
 import operator
 import types
@@ -30,6 +31,7 @@ from .engine.digest import is_function, plain, reached
 from .plugin import Credit, Plugin, Rule
 
 _SHARED, _EACH = 0, 1
+_BRANCHES = 10  # comparisons of a call of which both outcomes are tried
 _LIBRARIES = ("math", "numpy", "scipy")
 _COUNTED = ("add", "mul", "exp", "syn", "far", "near", "w_read", "w_write")
 
@@ -44,14 +46,46 @@ class Tally:
         Once per pass and once per synapse (of pre_spike and post_spike: all of it once per spike, under `each`).
         ``add``, ``mul``, ``exp``; words accessed: ``syn`` the rule's own synapse states, ``w_read`` and ``w_write`` the
         weight, ``near`` state of the neuron that the pass starts from, ``far`` state of those it leads to.
+    at_most : set of str
+        Those whose counts depend on how branches fall, and are upper bounds.
     """
 
     shared: dict[str, int] = field(default_factory=lambda: dict.fromkeys(_COUNTED, 0))
     each: dict[str, int] = field(default_factory=lambda: dict.fromkeys(_COUNTED, 0))
+    at_most: set[str] = field(default_factory=set)
+    _fall: list[bool] = field(default_factory=list)  # outcomes of comparisons, those that are tried first
+    _compared: int = 0
 
     def count(self, level: int, what: str) -> None:
         """Count one operation or word."""
         (self.each if level == _EACH else self.shared)[what] += 1
+
+    def branch(self, outcome: bool) -> bool:
+        """How a comparison falls: as is to be tried, else as it does for the numbers at hand."""
+        if self._compared == len(self._fall):
+            self._fall.append(outcome)
+        self._compared += 1
+        return self._fall[self._compared - 1]
+
+
+def _dearest(run: Callable[[Tally], None]) -> Tally:
+    """Largest counts of all ways in which the branches of what runs can fall."""
+    ways: list[Tally] = []
+    untried: list[list[bool]] = [[]]
+    while untried:
+        first = untried.pop()
+        way = Tally(_fall=list(first))
+        run(way)
+        untried += [[*way._fall[:k], not way._fall[k]] for k in range(len(first), min(way._compared, _BRANCHES))]
+        ways.append(way)
+    most = Tally()
+    for level in ("shared", "each"):
+        for what in _COUNTED:
+            counts = {getattr(way, level)[what] for way in ways}
+            getattr(most, level)[what] = max(counts)
+            if len(counts) > 1:
+                most.at_most.add(what)
+    return most
 
 
 def _plain(x: Any) -> float:
@@ -121,13 +155,18 @@ class _Number(float):
     def __abs__(self) -> _Number:
         return _Number(abs(_plain(self)), self.level, self.tally)
 
-    def __lt__(self, o: Any) -> bool:
+    def _compare(self, outcome: bool, o: Any = 0.0) -> bool:
         self._count("add", 0.0, o)
-        return _plain(self) < _plain(o)
+        return self.tally.branch(outcome)
+
+    def __bool__(self) -> bool:
+        return self._compare(_plain(self) != 0.0)
+
+    def __lt__(self, o: Any) -> bool:
+        return self._compare(_plain(self) < _plain(o), o)
 
     def __gt__(self, o: Any) -> bool:
-        self._count("add", 0.0, o)
-        return _plain(self) > _plain(o)
+        return self._compare(_plain(self) > _plain(o), o)
 
     def __le__(self, o: Any) -> bool:
         return not self > o
@@ -136,8 +175,7 @@ class _Number(float):
         return not self < o
 
     def __eq__(self, o: object) -> bool:
-        self._count("add", 0.0, o)
-        return _plain(self) == (_plain(o) if isinstance(o, float) else o)
+        return self._compare(_plain(self) == (_plain(o) if isinstance(o, float) else o), o)
 
     def __ne__(self, o: object) -> bool:
         return not self == o
@@ -194,7 +232,9 @@ def _counting(function: Callable[..., Any]) -> Callable[..., Any]:
         if not counted:
             return function(*arguments)
         value, most = _tried(function, *arguments), max(counted, key=lambda x: x.level)
-        if isinstance(value, (bool, int, np.bool_, np.integer)):
+        if isinstance(value, (bool, np.bool_)):
+            return most._compare(bool(value))
+        if isinstance(value, (int, np.integer)):
             most._count("add", 0.0)
             return value
         return most._count("exp", value)
@@ -252,13 +292,16 @@ class _Counted:
     """A plugin whose methods, and the helpers that they call, see counting functions in place of those of libraries."""
 
     def __init__(self, plugin: Plugin) -> None:
-        self._plugin = plugin
+        self._plugin, self._known = plugin, dict[int, types.FunctionType]()
 
     def __getattr__(self, name: str) -> Any:
-        found = inspect.getattr_static(type(self._plugin), name, None)
+        found = next((vars(cls)[name] for cls in type(self._plugin).__mro__ if name in vars(cls)), None)
         if isinstance(found, types.FunctionType):
-            return types.MethodType(_counted(found, {}), self)
-        return getattr(self._plugin, name)
+            value: Any = types.MethodType(_counted(found, self._known), self)
+        else:
+            value = getattr(self._plugin, name)
+        vars(self)[name] = value  # every way through a hook asks for it
+        return value
 
 
 def _counted(function: types.FunctionType, known: dict[int, types.FunctionType]) -> types.FunctionType:
@@ -296,7 +339,12 @@ def _counterpart(value: Any, known: dict[int, types.FunctionType]) -> Any:
 
 def tally(rule: Rule, hook: str) -> Tally:
     """Operations and accesses of one hook of a rule; see the top of this module."""
-    counts = Tally()
+    method = getattr(_Counted(rule), hook)
+    return _dearest(lambda counts: _call(rule, hook, method, counts))
+
+
+def _call(rule: Rule, hook: str, method: Callable[..., Any], counts: Tally) -> None:
+    """Count one call of a hook."""
     per_spike = hook in ("pre_spike", "post_spike", "post_signal")
     column = hook == "on_post"
 
@@ -316,14 +364,13 @@ def tally(rule: Rule, hook: str) -> Tally:
     t = _Number(1e-3, _EACH if per_spike else _SHARED, counts)
     each = _Number(0.5, _EACH, counts)
     known = {"syn": syn, "pre": pre, "post": post, "signal": each, "w": each, "t": t}
-    getattr(_Counted(rule), hook)(*(known[argument] for argument in rule.hooks[hook]))
+    method(*(known[argument] for argument in rule.hooks[hook]))
     if hook in ("post_signal", "on_signal"):
         counts.count(_EACH, "far")  # the signal itself is fetched
     for kind, used in (("pre", pre), ("post", post)):
         # The factors of the decaying states that were touched.
         for _ in decaying(kind) & (used._seen[0] | used._seen[1]):
             counts.count(_EACH if per_spike else _SHARED, "exp")
-    return counts
 
 
 def tally_credit(pathway: Credit, method: str) -> Tally:
@@ -332,13 +379,16 @@ def tally_credit(pathway: Credit, method: str) -> Tally:
     `learn` and `mirror` run along the feedback weights of one neuron: x is shared by them. `perturb` runs once for each
     neuron, `expect` once.
     """
-    counts = Tally()
-    each, shared = _Number(0.5, _EACH, counts), _Number(0.5, _SHARED, counts)
-    arguments = {
-        "learn": (each, shared, each),
-        "mirror": (each, shared, each),
-        "perturb": (each,),
-        "expect": (each, each),
-    }
-    getattr(_Counted(pathway), method)(*arguments[method])
-    return counts
+    run = getattr(_Counted(pathway), method)
+
+    def call(counts: Tally) -> None:
+        each, shared = _Number(0.5, _EACH, counts), _Number(0.5, _SHARED, counts)
+        arguments = {
+            "learn": (each, shared, each),
+            "mirror": (each, shared, each),
+            "perturb": (each,),
+            "expect": (each, each),
+        }
+        run(*arguments[method])
+
+    return _dearest(call)

@@ -130,6 +130,22 @@ def test_bill_equals_a_recount_of_every_spike():
     assert (evaluated.updates, evaluated.transport, evaluated.total(phase="credit")) == (0, "none", 0)
 
 
+@pytest.mark.parametrize("through_reset", [False, True])
+@pytest.mark.parametrize("rate_cost", [0.0, 0.1])
+def test_backward_steps_cost_what_their_terms_do(through_reset, rate_cost):
+    """By hand: du = alpha du' + psi (from above + rate - alpha du'), psi = (half / (half + |u - 1|))^2."""
+    n, reset, rate = 3, int(through_reset), int(rate_cost > 0)
+    net = network((6, 5, 4, 3), through_reset=through_reset, rate_cost=rate_cost)
+    ledger = net.show(np.full((n, 6), 0.5, np.float32), [0, 1, 2], learn=True).ledger
+    counts = {name: [ledger.counts["credit", name, op, 0] for op in ("add", "mul")] for name in ("hidden", "hidden2")}
+    # Every step: two additions and a square for psi, its product, decay and the sum with it; the reset's product and
+    # difference. Once a sample: the rate's cost. What comes from a layer, not from the readout, is added in each step.
+    per_sample = [2 * rate, rate]
+    each = [STEPS * (3 + reset) + k for k in per_sample]
+    assert counts["hidden2"] == [n * 4 * each[0], n * 4 * each[1]]
+    assert counts["hidden"] == [n * 5 * (each[0] + STEPS * rate), n * 5 * each[1]]
+
+
 def test_bptt_learns_and_repeats_bit_for_bit():
     """Two classes told by which half of the inputs is larger; a chance level of 50 %."""
     rng = np.random.default_rng(2)

@@ -127,7 +127,7 @@ def test_error_spikes_are_on_the_bill():
     spikes = shown.spikes["under"]
     assert spikes > 50
     assert {key[2:]: n for key, n in shown.ledger.counts.items() if key[:2] == ("credit", "under->hidden")} == {
-        ("transport", 8 * 3 * 6): 6 * spikes,
+        ("transport", 4 * 3 * 6): 6 * spikes,
         ("exp", 0): spikes,  # the decay of the sums, once for the row
         ("mul", 0): 12 * spikes,  # the sum is kept scaled: read, written
         ("add", 0): 6 * spikes,

@@ -8,7 +8,7 @@ import pytest
 from models import LIF, Latency, Readout, SpikeTimes
 from models.backprop import MLP
 from models.classifier import LatencyClassifier
-from rules import DFA, Delta, DeltaSum, EProp, PairSTDP, ThreeFactor
+from rules import DFA, Delta, DeltaSum, EProp, ErrorNeurons, PairSTDP, ThreeFactor
 from snn import Network, ParameterError, Simulator, from_arrays, ms, uniform
 from snn.ledger import Ledger, PriceBook
 
@@ -111,6 +111,28 @@ def test_what_waits_until_the_end_is_held_also_where_it_came_after_the_first_err
     assert shown.spikes == {"inputs": 6 + 3, "hidden": 0, "readout": 0}
     # z of 2 rows; f, g, s of their 1 + 2 synapses; psi, fired, kappa, last, n of 2 neurons.
     assert shown.ledger.held_bytes == 4 * (2 + 3 * 3 + 5 * 2)
+
+
+def test_updates_behind_a_condition_are_an_upper_bound_and_never_none():
+    """Six spikes at two neurons; the potential of one is in the window for some of them, that of the other never."""
+    net = Network(1)
+    inputs = net.population("inputs", SpikeTimes(np.zeros(6, int), np.arange(1, 7) * ms), 1)
+    cells = net.population("cells", LIF(), 2, init={"v": [0.8, 0.0]})
+    rule = ErrorNeurons(eta=0.01, low=0.6, high=1.0)
+    learner = net.connect(inputs, cells, weight=0.001, rule=rule, name="in")
+    teacher = net.population("teacher", SpikeTimes([0], [0.5 * ms]), 1)
+    net.connect(teacher, cells, weight=1.0, teaches=learner)
+    sim = Simulator(net)
+    before = sim.weights(learner).copy()
+    ledger = sim.run(6.5 * ms).ledger
+    # 0.8 exp(-6 / 20) = 0.593: the first leaves the window after five arrivals.
+    assert list(sim.weights(learner) != before) == [True, False]
+    assert ledger.updates == ledger.total("w_write") == 12
+    # Within the window: u read, its factor and product; times eta, subtracted; the weight read and written.
+    assert ledger.at_most == ("acc_rw", "add", "exp", "mul", "updates", "w_read", "w_write")
+    assert "at most 12 weight updates" in repr(ledger)
+    assert ledger.price().table().endswith(ledger.bounds()[0]) and "updates" in ledger.bounds()[0]
+    assert Ledger.from_json(ledger.to_json()) == ledger and (Ledger() + ledger).at_most == ledger.at_most
 
 
 def test_ledger_survives_json():

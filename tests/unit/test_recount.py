@@ -172,8 +172,7 @@ class Recount(Twin):
     def sizes(self, path):
         """Bytes of an array of one word per row, per target and per synapse."""
         n_rows = len({id(row) for row in path.row_of})
-        width = np.dtype(self.network.projections[path.name].dtype).itemsize
-        return 4 * n_rows, 4 * self.network.populations[path.target].size, width * len(path.syn)
+        return 4 * n_rows, 4 * self.network.populations[path.target].size, 4 * len(path.syn)
 
     def spend(self, path, hook, what):
         phase, *both = COSTS[type(path.rule), hook]

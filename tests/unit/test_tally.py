@@ -124,6 +124,50 @@ class Library(Rule):
         syn.w = math.log(syn.w - post.y) + math.floor(signal)
 
 
+class Window(Rule):
+    """Changes weights only within a window, and along a way that 0.5 does not take."""
+
+    top: float = param(1.0)
+    y = state("post")
+
+    def on_pre(self, syn, pre, post, t):
+        if 0.6 < post.y < self.top:
+            syn.w -= math.exp(-post.y)
+
+    def on_post(self, syn, pre, post, t):
+        # A parameter's branch is known; either way through a bound costs the same.
+        if self.top > 0.0:
+            syn.w = min(self.top, syn.w + pre.p if post.y > 0.5 else syn.w)
+
+    def on_signal(self, syn, pre, post, signal, t):
+        k = 1.0
+        while signal > k:
+            k += 1.0
+        syn.w = k if math.isnan(signal) or not signal else math.log(0.1 - signal)
+
+    p = state("pre")
+
+
+def test_a_branch_on_state_is_counted_as_the_dearest_and_named():
+    found = tally(Window(), "on_pre")
+    # Both comparisons, exponential, difference; y once.
+    assert {k: n for k, n in found.each.items() if n} == {
+        "add": 3, "exp": 1, "far": 1, "w_read": 1, "w_write": 1,
+    }  # fmt: skip
+    # The second comparison too comes only after the first; y is always read.
+    assert found.at_most == {"add", "exp", "w_read", "w_write"}
+    found = tally(Window(), "on_post")
+    assert (found.each["w_write"], found.each["far"], found.at_most) == (1, 1, {"add", "far"})
+    # Ten comparisons at the most fall as they are told; then the loop ends as for one half.
+    assert tally(Window(), "on_signal").each["w_write"] == 1
+
+
+@pytest.mark.parametrize("rule", [PairSTDP(), Delta(tau=20 * ms), ThreeFactor(tau=20 * ms, v_thresh=1.0)])
+def test_rules_without_a_branch_on_state_are_counted_exactly(rule):
+    hooks = [hook for hook in rule.hooks if rule.overrides(hook)]
+    assert hooks and all(tally(rule, hook).at_most == set() for hook in hooks)
+
+
 def test_functions_of_numpy_cost_what_they_do():
     assert done(Library(), "on_pre") == ({}, {"add": 2, "exp": 2, "mul": 1, "far": 2, "w_read": 1, "w_write": 1})
     assert done(Library(), "on_signal")[1] == {"add": 3, "exp": 1, "far": 2, "w_read": 1, "w_write": 1}
