@@ -68,7 +68,8 @@ class ThreeFactor(Rule):
         post.n += 1.0
 
     def on_signal(self, syn: Any, pre: Any, post: Any, signal: float, t: float) -> None:
-        signal += self.rate_cost * (post.n - self.rate_target)
+        if self.rate_cost > 0.0:
+            signal += self.rate_cost * (post.n - self.rate_target)
         syn.w -= self.eta * signal * (pre.s * post.a - syn.e)
         syn.e = 0.0
 

@@ -41,7 +41,7 @@ COSTS = {
     (ThreeFactor, "pre_spike"): ("trace", {"exp": 1, "mul": 1, "add": 1, "n": 2}, {}),
     (ThreeFactor, "post_spike"): ("trace", {"add": 1, "n": 2}, {}),
     (ThreeFactor, "on_signal"): (
-        "update", {"n": 1}, {"add": 4, "mul": 4, "s": 2, "f": 3, "w_read": 1, "w_write": 1},
+        "update", {"n": 1}, {"add": 2, "mul": 3, "s": 2, "f": 2, "w_read": 1, "w_write": 1},
     ),
     # The readout never leaks, so neither does the rule's trace.
     (Delta, "pre_spike"): ("trace", {"add": 1, "n": 2}, {}),

@@ -186,6 +186,14 @@ def test_three_factor_pre_spike_pays_its_exponential():
     assert done(rule, "pre_spike") == ({}, {"exp": 1, "mul": 1, "add": 1, "near": 2})
 
 
+@pytest.mark.parametrize(("rate_cost", "more"), [(0.0, 0), (0.1, 1)])
+def test_three_factor_pays_for_the_rate_where_it_has_a_cost(rate_cost, more):
+    # eta L (s a - e): * * - *, subtracted. The rate's cost is a product and two sums, and fetches the target's count.
+    shared, each = done(ThreeFactor(tau=20 * ms, v_thresh=1.0, v_rest=0.0, rate_cost=rate_cost), "on_signal")
+    assert shared == {"near": 1}
+    assert each == {"add": 2 + 2 * more, "mul": 3 + more, "syn": 2, "far": 2 + more, "w_read": 1, "w_write": 1}
+
+
 def test_decaying_trace_costs_a_factor_per_row_and_a_product_per_synapse():
     # w - a y with y scaled (* * -), compared with the bound (+).
     shared, each = done(PairSTDP(), "on_pre")
