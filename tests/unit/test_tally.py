@@ -162,7 +162,7 @@ def test_a_branch_on_state_is_counted_as_the_dearest_and_named():
     assert tally(Window(), "on_signal").each["w_write"] == 1
 
 
-@pytest.mark.parametrize("rule", [PairSTDP(), Delta(tau=20 * ms), ThreeFactor(tau=20 * ms, v_thresh=1.0)])
+@pytest.mark.parametrize("rule", [PairSTDP(), Delta(tau=20 * ms), ThreeFactor(tau=20 * ms, v_thresh=1.0, v_rest=0.0)])
 def test_rules_without_a_branch_on_state_are_counted_exactly(rule):
     hooks = [hook for hook in rule.hooks if rule.overrides(hook)]
     assert hooks and all(tally(rule, hook).at_most == set() for hook in hooks)
