@@ -29,7 +29,7 @@ from .network import Network, Population
 from .plugin import GivenSpikes, Model, Modes, Plugin, Rule, Source
 from .random import Distribution, Streams
 from .rings import expected_synapses, make_rings, ring_group, ring_rows
-from .stability import check_bounds, check_step
+from .stability import check_step
 from .synapses import expand
 
 
@@ -522,7 +522,6 @@ def _wire(
             spans.append((gids, n_rows + first[:-1], n_rows + first[1:]))
             delays.append(delay)
             n_rows += delay.size
-        check_bounds(name, rule, built.weight)
         built.group = len(projections)
         projections[name] = built
     return projections, np.concatenate(delays), spans

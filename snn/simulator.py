@@ -33,7 +33,7 @@ from .presentations import Presentations, exhibition, show
 from .provenance import provenance, rule_sources
 from .record import Result, Spikes, State, Weights, check_requests
 from .recorder import FileSpan, Recorder
-from .stability import check_sources, check_weights, not_finite, stuck
+from .stability import check_bounds, check_sources, check_weights, not_finite, stuck
 from .teach import pathway_of
 from .threads import advance, check_threads, choose_threads, share
 
@@ -114,6 +114,8 @@ class Simulator:
         check_memory(network, max_memory, on_grid=self.grid is not None)
         self._digests = digests_of(map(type, plugins_of(network)))
         self.built = self._build()
+        for name, p in self.built.projections.items():
+            check_bounds(name, p.rule, p.weight)
         for request in self.requests:
             if isinstance(request, Weights):
                 request.indices(self._projection(request.projection).n_synapses)

@@ -161,7 +161,7 @@ def check_bounds(name: str, rule: Rule, weights: np.ndarray) -> None:
     )
     if beyond == weights.size:
         raise ParameterError(text)
-    warnings.warn(text, stacklevel=7)
+    warnings.warn(text, stacklevel=3)
 
 
 def check_weights(built: Built) -> None:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import inspect
 import pickle
+import tomllib
+from importlib.metadata import EntryPoint
+from pathlib import Path
 
 import pytest
 
@@ -12,7 +15,7 @@ import rules
 from models import LIF, Regular, SpikeTimes
 from rules import EProp, Frozen
 from snn import ParameterError, ms
-from snn.plugin import Model, Plugin, Rule, param, state
+from snn.plugin import Credit, Model, Plugin, Rule, Source, param, state
 
 PLUGINS = [
     c for m in (models, rules) for c in map(m.__dict__.get, m.__all__) if inspect.isclass(c) and issubclass(c, Plugin)
@@ -82,3 +85,12 @@ def test_parameters_by_position(make, words):
 
 def test_a_plugin_still_travels():
     assert pickle.loads(pickle.dumps(LIF(drive=0.5))).drive == 0.5
+
+
+@pytest.mark.parametrize(("group", "kinds"), [("rules", Rule), ("models", (Model, Source)), ("credit", Credit)])
+def test_entry_points_name_every_plugin(group, kinds):
+    text = (Path(__file__).parents[2] / "pyproject.toml").read_text()
+    named = tomllib.loads(text)["project"]["entry-points"][f"snn.{group}"]
+    found = {cls.__name__: cls for cls in PLUGINS if issubclass(cls, kinds)}
+    assert named.keys() == found.keys()
+    assert {name: EntryPoint(name, place, f"snn.{group}").load() for name, place in named.items()} == found
