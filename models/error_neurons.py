@@ -42,6 +42,9 @@ class ErrorNeuronClassifier(Classifier):
         Time between two spikes of the label's neuron.
     e_weight : float
         Weight of a label's or an output's spike at an error neuron, in thresholds.
+    tau_error : float, s
+        Time constant with which error neurons forget; inf: they count. Where it is short, a label's spike and an
+        output's cancel only if they come close together.
     seed, w_in, w_hidden, w_out, tau_m, t_last, duration, period, low, jitter, steps
         As in :class:`LatencyClassifier`.
 
@@ -59,6 +62,7 @@ class ErrorNeuronClassifier(Classifier):
         scale: float = 0.3,
         label_period: float = 4 * ms,
         e_weight: float = 1.0,
+        tau_error: float = math.inf,
         seed: int = 0,
         w_in: tuple[float, float] = (0.4, 1.2),
         w_hidden: tuple[float, float] = (0.4, 1.2),
@@ -78,7 +82,7 @@ class ErrorNeuronClassifier(Classifier):
         n_out = sizes[-1]
         self.readout = net.population("readout", cell, n_out)
         self.labels = net.population("label", Latency(low=0.5, t_last=0.0, period=label_period), n_out)
-        integrate = LIF(tau_m=math.inf, soft_reset=True)
+        integrate = LIF(tau_m=tau_error, soft_reset=True)
         under, over = net.population("under", integrate, n_out), net.population("over", integrate, n_out)
         for errors, sign in ((under, 1.0), (over, -1.0)):
             net.connect(self.labels, errors, one_to_one(), weight=sign * e_weight)

@@ -8,6 +8,9 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
+
+from snn.errors import ParameterError
 from snn.plugin import Credit, param
 
 
@@ -146,17 +149,35 @@ class WeightMirror(Credit):
 class DRTP(Credit):
     """L_j = -b_jc for a sample of class c: the label alone, through fixed random b; nobody waits for the readout.
 
+    b is normal with mean 0 and s.d. `scale`, or with `classes` = m of three values: each neuron is told to fire for m
+    classes drawn at random (b_jc = scale), not to for m others (-scale), and nothing of the rest (0). What it has to
+    learn is then easier: two groups of classes are told apart by fewer mistakes than one half of them from the other.
+
     References
     ----------
-    Frenkel, Lefebvre & Bol (2021) Front. Neurosci. 15, 629892, eq. 3.
+    Frenkel, Lefebvre & Bol (2021) Front. Neurosci. 15, 629892, eq. 3; Allwein, Schapire & Singer (2000) J. Mach. Learn.
+    Res. 1, 113 (codes of three values).
     """
 
-    scale: float = param(0.1, above=0, doc="standard deviation of the fixed feedback weights")
+    scale: float = param(0.1, above=0, doc="standard deviation of the fixed feedback weights, or their size")
+    classes: float = param(0, min=0, doc="classes that a neuron is told to fire for, and as many not to; 0: normal b")
     carries = "label only"
     hears = "label"
 
     def feedback(self, w: float, b: float) -> float:
         return self.scale * b
+
+    def draw(self, rng: np.random.Generator, n: int, n_error: int) -> np.ndarray:
+        if self.classes == 0:
+            return super().draw(rng, n, n_error)
+        if self.classes % 1 != 0 or 2 * self.classes > n_error:
+            raise ParameterError(
+                f"DRTP.classes is {self.classes:g}; give a whole number, at most half of the {n_error} classes."
+            )
+        m = int(self.classes)
+        b = np.zeros(n_error)
+        b[:m], b[m : 2 * m] = 1.0, -1.0
+        return rng.permuted(np.tile(b, (n, 1)), axis=1)
 
 
 class Reward(Credit):

@@ -24,6 +24,10 @@ class ThreeFactor(Rule):
     is that of a fast sigmoid. It vanishes nowhere, so that a neuron that has fallen silent can learn to fire again.
     The reset's own derivative is left out, as usual.
 
+    A neuron that does what its signal asks for can be content, as under a hinge loss: L_j counts as 0 where it is
+    positive and the neuron has fired no more than `few` spikes, or negative and it has fired `enough`. Signals that no
+    error makes smaller, such as DRTP's, come to an end so. `rate_cost` is added in any case.
+
     Presentations last 25 tau at the most: a_j(T) and a_j(t_i) are subtracted, whose rounding grows as exp(T / tau).
 
     References
@@ -43,6 +47,10 @@ class ThreeFactor(Rule):
     v_rest: float = param(None, unit="V", inherit="v_rest", doc="resting potential of the target")
     rate_cost: float = param(0.0, min=0, doc="pull of the spike count towards rate_target, added to the signal")
     rate_target: float = param(1.0, min=0, doc="spikes per presentation that cost nothing")
+    few: float = param(-1.0, min=-1, doc="spikes with which a neuron that is told to fire less is content; -1: never")
+    enough: float = param(
+        math.inf, min=0, finite=False, doc="spikes with which a neuron that is told to fire more is content; inf: never"
+    )
     e = state("syn", doc="sum over spikes of exp(t_i / tau) a_j(t_i-)")
     s = state("pre", doc="sum over spikes of exp(t_i / tau)")
     a = state("post", doc="sum over arrivals of psi(v_j) exp(-t_n / tau)")
@@ -68,6 +76,10 @@ class ThreeFactor(Rule):
         post.n += 1.0
 
     def on_signal(self, syn: Any, pre: Any, post: Any, signal: float, t: float) -> None:
+        if self.few >= 0.0 and signal > 0.0 and post.n <= self.few:
+            signal = 0.0
+        if self.enough < math.inf and signal < 0.0 and post.n >= self.enough:
+            signal = 0.0
         if self.rate_cost > 0.0:
             signal += self.rate_cost * (post.n - self.rate_target)
         syn.w -= self.eta * signal * (pre.s * post.a - syn.e)

@@ -548,11 +548,14 @@ class Credit(Plugin):
     """Base of credit pathways: how what is known at a readout becomes a learning signal at a hidden population.
 
     The signal of neuron j is the sum over k of feedback(w_jk, b_jk) * e_k. w_jk is the forward weight from j to k (nan
-    where the pathway is local: it may not read it), b_jk a feedback weight of this pathway's own, at first a standard
-    normal random number. What e is, `hears` says.
+    where the pathway is local: it may not read it), b_jk a feedback weight of this pathway's own. What e is, `hears`
+    says.
 
     feedback(self, w, b)
         Factor between e_k and neuron j.
+    draw(self, rng, n, n_error)
+        Optional: the feedback weights at first, (n, n_error), for a population of n; by default standard normal
+        numbers. A plain method, which is not compiled.
     learn(self, b, x, e)
         Optional: the feedback weight after a presentation in which neuron j has fired x > 0 times.
     mirror(self, b, x, y)
@@ -581,6 +584,9 @@ class Credit(Plugin):
 
     def feedback(self, w: float, b: float) -> float:
         raise NotImplementedError
+
+    def draw(self, rng: np.random.Generator, n: int, n_error: int) -> np.ndarray:
+        return rng.normal(size=(n, n_error))
 
     @property
     def is_local(self) -> bool:

@@ -10,7 +10,7 @@ import numpy as np
 from .build import Built, Pathway
 from .engine import present, rows
 from .engine.struct import Links, Struct
-from .errors import NetworkError
+from .errors import NetworkError, PluginError
 from .layout import BuiltProjection
 from .network import CreditLink, Population
 from .random import Streams
@@ -104,8 +104,14 @@ def pathway_of(built: Built, link: CreditLink) -> Pathway:
     """What a link keeps, made from the network's seed when it is first asked for."""
     if link.name not in built.pathways:
         rng = Streams(built.network.seed).generator("credit", link.to.name, link.error.name)
-        n = len(link.to) * len(link.error)
-        built.pathways[link.name] = Pathway(rng.normal(size=n), np.full(1, math.nan), np.zeros(3, np.int64))
+        shape, name = (len(link.to), len(link.error)), type(link.pathway).__name__
+        drawn = np.asarray(link.pathway.draw(rng, *shape), float)
+        if drawn.shape != shape or not np.isfinite(drawn).all():
+            raise PluginError(
+                f"{name}.draw returned feedback weights of shape {drawn.shape}; return finite numbers of shape "
+                f"{shape}, one row for each neuron of {link.to.name!r}."
+            )
+        built.pathways[link.name] = Pathway(drawn.ravel().copy(), np.full(1, math.nan), np.zeros(3, np.int64))
     return built.pathways[link.name]
 
 

@@ -18,8 +18,8 @@ from ..errors import PluginError
 from ..plugin import Credit, Model, Plugin, Rule, Source
 
 _BASES = {Plugin, Rule, Model, Source, Credit, object}
-# Methods that describe a plugin and never run inside a kernel.
-_DESCRIPTIVE = {"brian2", "modes"}
+# Methods that never run inside a kernel.
+_OUTSIDE = {"brian2", "modes", "draw"}
 
 
 def methods(cls: type) -> dict[str, pytypes.FunctionType]:
@@ -29,7 +29,7 @@ def methods(cls: type) -> dict[str, pytypes.FunctionType]:
         if base in (Plugin, object):
             continue
         for name, value in vars(base).items():
-            if isinstance(value, pytypes.FunctionType) and not name.startswith("__") and name not in _DESCRIPTIVE:
+            if isinstance(value, pytypes.FunctionType) and not name.startswith("__") and name not in _OUTSIDE:
                 if base in _BASES and name not in ("hold", "receive_held", "above"):
                     continue
                 found[name] = value

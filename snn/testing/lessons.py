@@ -34,9 +34,7 @@ class Lessons:
         self.twin = twin
         self.links = list(twin.network.credits)
         self.feedback = [
-            twin._streams.generator("credit", x.to.name, x.error.name)
-            .normal(size=x.to.size * x.error.size)
-            .reshape(x.to.size, x.error.size)
+            x.pathway.draw(twin._streams.generator("credit", x.to.name, x.error.name), x.to.size, x.error.size)
             for x in self.links
         ]
         self.expected = [math.nan] * len(self.links)

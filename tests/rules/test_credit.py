@@ -22,12 +22,12 @@ from rules import (
     Uniform,
     WeightMirror,
 )
-from snn import Network, NetworkError, Simulator, all_to_all, ms
+from snn import Network, NetworkError, ParameterError, PluginError, Simulator, all_to_all, ms
 from snn.plugin import Credit
 from snn.testing import Twin
 
 
-def network(pathways, sizes=(6, 5, 4, 3), seed=3):
+def network(pathways, sizes=(6, 5, 4, 3), seed=3, hidden_rule=None):
     """Inputs, two hidden layers, a readout; a pathway for each hidden layer, wired as it says."""
     draws = np.random.default_rng(seed)
     net = Network(seed)
@@ -35,7 +35,7 @@ def network(pathways, sizes=(6, 5, 4, 3), seed=3):
     models = [Latency(t_last=8 * ms, low=0.2), LIF(soft_reset=True), LIF(soft_reset=True), Readout()]
     layers = [net.population(n, m, size) for n, m, size in zip(names, models, sizes, strict=True)]
     for k in range(3):
-        rule = Delta(eta=0.05, decay=0.1) if k == 2 else ThreeFactor(eta=0.02, rate_cost=0.01)
+        rule = Delta(eta=0.05, decay=0.1) if k == 2 else hidden_rule or ThreeFactor(eta=0.02, rate_cost=0.01)
         w = draws.normal(0.6 if k < 2 else 0.0, 0.3, (sizes[k], sizes[k + 1]))
         net.connect(layers[k], layers[k + 1], all_to_all(), weight=w, rule=rule, delay=0.5 * ms)
     for k, pathway in zip((1, 2), pathways, strict=True):
@@ -47,7 +47,15 @@ def network(pathways, sizes=(6, 5, 4, 3), seed=3):
 def test_learning_through_a_pathway_equals_the_plain_twin(name):
     # A reward at full scale makes these few neurons fire without end.
     pathway = Reward(scale=0.1) if name == "reward" else PATHWAYS[name]()
-    net, samples, labels = network([pathway, pathway])
+    equals_the_twin(*network([pathway, pathway]), pathway)
+
+
+def test_learning_from_codes_until_content_equals_the_plain_twin():
+    pathway = DRTP(classes=1, scale=0.5)
+    equals_the_twin(*network([pathway, pathway], hidden_rule=ThreeFactor(eta=0.02, few=1, enough=2)), pathway)
+
+
+def equals_the_twin(net, samples, labels, pathway):
     twin = Twin(net)
     outputs = twin.present(samples, labels, into="inputs", readout="readout", duration=15 * ms)
     sim = Simulator(net)
@@ -90,6 +98,7 @@ def one_signal(pathway, seed=0):
         (DFA(scale=0.5), lambda w, b, e: 0.5 * b @ e),
         (FA(scale=0.5), lambda w, b, e: 0.5 * b @ e),
         (DRTP(scale=0.5), lambda w, b, e: -0.5 * b[:, 1]),
+        (DRTP(scale=0.5, classes=1), lambda w, b, e: -0.5 * b[:, 1]),
         (Uniform(), lambda w, b, e: np.zeros(4)),
     ],
     ids=lambda x: type(x).__name__ if isinstance(x, Credit) else "",
@@ -97,6 +106,72 @@ def one_signal(pathway, seed=0):
 def test_the_signal_is_the_published_product(pathway, signal):
     heard, w, b, e = one_signal(pathway)
     np.testing.assert_allclose(heard, signal(w, b, e), atol=1e-12)
+
+
+def test_a_code_tells_each_neuron_of_as_many_classes_for_it_as_against():
+    net = LatencyClassifier((4, 200, 10), ThreeFactor(), Delta(), DRTP(classes=3))
+    b = net.sim.feedback(net.network.credits[0])
+    assert (
+        ((b == 1).sum(axis=1) == 3).all() and ((b == -1).sum(axis=1) == 3).all() and ((b == 0).sum(axis=1) == 4).all()
+    )
+    # Each class is as often for as against, but for chance: the s.d. of a sum of 200 is 11.
+    assert np.abs(b.sum(axis=0)).max() < 45
+
+
+@pytest.mark.parametrize("classes", [1.5, 2])
+def test_a_code_of_too_many_or_half_classes_is_refused(classes):
+    net = LatencyClassifier((4, 5, 3), ThreeFactor(), Delta(), DRTP(classes=classes))
+    with pytest.raises(ParameterError, match=rf"DRTP.classes is {classes}.*half of the 3 classes"):
+        net.show([[1, 1, 0, 0]], [0], learn=True)
+
+
+class Lopsided(DFA):
+    """Draws one row too few."""
+
+    def draw(self, rng, n, n_error):
+        return rng.normal(size=(n - 1, n_error))
+
+
+def test_feedback_weights_of_another_shape_are_refused():
+    net = LatencyClassifier((4, 5, 3), ThreeFactor(), Delta(), Lopsided())
+    with pytest.raises(
+        PluginError, match=r"Lopsided.draw returned feedback weights of shape \(4, 3\).*\(5, 3\).*hidden"
+    ):
+        net.show([[1, 1, 0, 0]], [0], learn=True)
+
+
+@pytest.mark.parametrize(
+    ("label", "few", "enough", "learns"),
+    [
+        (0, -1, np.inf, True),
+        (0, -1, 1, False),
+        (0, -1, 2, True),
+        (0, 5, np.inf, True),
+        (1, -1, np.inf, True),
+        (1, 1, np.inf, False),
+        (1, 0, np.inf, True),
+        (1, -1, 0, True),
+    ],
+)
+def test_a_neuron_that_does_what_the_label_asks_for_is_content(label, few, enough, learns):
+    """Every neuron is told to fire for class 0 and not to for class 1, and fires once."""
+
+    class Sides(DRTP):
+        def draw(self, rng, n, n_error):
+            return np.tile([1.0, -1.0], (n, 1))
+
+    net = Network(1)
+    inputs = net.population("inputs", Latency(t_last=5 * ms), 1)
+    hidden = net.population("hidden", LIF(), 4)
+    readout = net.population("readout", Readout(), 2)
+    net.connect(inputs, hidden, all_to_all(), weight=2.0, rule=ThreeFactor(few=few, enough=enough), name="in")
+    net.connect(hidden, readout, all_to_all(), weight=0.1, rule=Delta(), name="out")
+    net.credit(Sides(), error=readout, to=hidden)
+    sim = Simulator(net)
+    shown = sim.present([[1.0]], [label], into=inputs, readout=readout, duration=10 * ms)
+    assert shown.spikes["hidden"] == 4
+    w = sim.weights("in")
+    assert (w == 2.0).all() if not learns else (w > 2.0).all() if label == 0 else (w < 2.0).all()
 
 
 def test_a_local_readout_hears_its_own_error():
