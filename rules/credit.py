@@ -149,9 +149,9 @@ class WeightMirror(Credit):
 class DRTP(Credit):
     """L_j = -b_jc for a sample of class c: the label alone, through fixed random b; nobody waits for the readout.
 
-    b is normal with mean 0 and s.d. `scale`, or with `classes` = m of three values: each neuron is told to fire for m
-    classes drawn at random (b_jc = scale), not to for m others (-scale), and nothing of the rest (0). What it has to
-    learn is then easier: two groups of classes are told apart by fewer mistakes than one half of them from the other.
+    b is normal with mean 0 and s.d. `scale`, or of three values: each neuron is told to fire for `n_for` classes drawn
+    at random (b_jc = scale), not to for `n_against` others (-scale), and nothing of the rest (0). What it has to learn
+    is then easier than to tell one half of the classes from the other.
 
     References
     ----------
@@ -160,7 +160,8 @@ class DRTP(Credit):
     """
 
     scale: float = param(0.1, above=0, doc="standard deviation of the fixed feedback weights, or their size")
-    classes: float = param(0, min=0, doc="classes that a neuron is told to fire for, and as many not to; 0: normal b")
+    n_for: float = param(0, min=0, doc="classes that a neuron is told to fire for; 0: normal feedback weights")
+    n_against: float = param(0, min=0, doc="classes that a neuron is told not to fire for, where n_for is above 0")
     carries = "label only"
     hears = "label"
 
@@ -168,15 +169,16 @@ class DRTP(Credit):
         return self.scale * b
 
     def draw(self, rng: np.random.Generator, n: int, n_error: int) -> np.ndarray:
-        if self.classes == 0:
+        if self.n_for == 0:
             return super().draw(rng, n, n_error)
-        if self.classes % 1 != 0 or 2 * self.classes > n_error:
+        if self.n_for % 1 != 0 or self.n_against % 1 != 0 or self.n_for + self.n_against > n_error:
             raise ParameterError(
-                f"DRTP.classes is {self.classes:g}; give a whole number, at most half of the {n_error} classes."
+                f"DRTP.n_for is {self.n_for:g} and n_against {self.n_against:g}; give whole numbers that add up to "
+                f"{n_error}, the number of classes, or less."
             )
-        m = int(self.classes)
         b = np.zeros(n_error)
-        b[:m], b[m : 2 * m] = 1.0, -1.0
+        b[: int(self.n_for)] = 1.0
+        b[n_error - int(self.n_against) :] = -1.0
         return rng.permuted(np.tile(b, (n, 1)), axis=1)
 
 

@@ -51,7 +51,7 @@ def test_learning_through_a_pathway_equals_the_plain_twin(name):
 
 
 def test_learning_from_codes_until_content_equals_the_plain_twin():
-    pathway = DRTP(classes=1, scale=0.5)
+    pathway = DRTP(n_for=1, n_against=1, scale=0.5)
     equals_the_twin(*network([pathway, pathway], hidden_rule=ThreeFactor(eta=0.02, few=1, enough=2)), pathway)
 
 
@@ -98,7 +98,7 @@ def one_signal(pathway, seed=0):
         (DFA(scale=0.5), lambda w, b, e: 0.5 * b @ e),
         (FA(scale=0.5), lambda w, b, e: 0.5 * b @ e),
         (DRTP(scale=0.5), lambda w, b, e: -0.5 * b[:, 1]),
-        (DRTP(scale=0.5, classes=1), lambda w, b, e: -0.5 * b[:, 1]),
+        (DRTP(scale=0.5, n_for=1, n_against=1), lambda w, b, e: -0.5 * b[:, 1]),
         (Uniform(), lambda w, b, e: np.zeros(4)),
     ],
     ids=lambda x: type(x).__name__ if isinstance(x, Credit) else "",
@@ -108,20 +108,20 @@ def test_the_signal_is_the_published_product(pathway, signal):
     np.testing.assert_allclose(heard, signal(w, b, e), atol=1e-12)
 
 
-def test_a_code_tells_each_neuron_of_as_many_classes_for_it_as_against():
-    net = LatencyClassifier((4, 200, 10), ThreeFactor(), Delta(), DRTP(classes=3))
+def test_a_code_tells_each_neuron_of_as_many_classes_as_it_says():
+    net = LatencyClassifier((4, 200, 10), ThreeFactor(), Delta(), DRTP(n_for=3, n_against=4))
     b = net.sim.feedback(net.network.credits[0])
     assert (
-        ((b == 1).sum(axis=1) == 3).all() and ((b == -1).sum(axis=1) == 3).all() and ((b == 0).sum(axis=1) == 4).all()
+        ((b == 1).sum(axis=1) == 3).all() and ((b == -1).sum(axis=1) == 4).all() and ((b == 0).sum(axis=1) == 3).all()
     )
-    # Each class is as often for as against, but for chance: the s.d. of a sum of 200 is 11.
-    assert np.abs(b.sum(axis=0)).max() < 45
+    # Classes are drawn evenly: of 200 neurons 60 are told to fire for each, with an s.d. of 6.5.
+    assert np.abs((b == 1).sum(axis=0) - 60).max() < 30
 
 
 @pytest.mark.parametrize("classes", [1.5, 2])
 def test_a_code_of_too_many_or_half_classes_is_refused(classes):
-    net = LatencyClassifier((4, 5, 3), ThreeFactor(), Delta(), DRTP(classes=classes))
-    with pytest.raises(ParameterError, match=rf"DRTP.classes is {classes}.*half of the 3 classes"):
+    net = LatencyClassifier((4, 5, 3), ThreeFactor(), Delta(), DRTP(n_for=classes, n_against=2))
+    with pytest.raises(ParameterError, match=rf"DRTP.n_for is {classes} and n_against 2.*add up to 3"):
         net.show([[1, 1, 0, 0]], [0], learn=True)
 
 
