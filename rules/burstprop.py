@@ -19,8 +19,8 @@ class BurstProp(Rule):
         Pbar_j <- Pbar_j - Pbar_j / n_mean at each event,  Pbar_j <- Pbar_j + 1 / n_mean at each burst.
 
     If an event becomes a burst with probability P_j, the mean change for each is eta (P_j - Pbar_j) e_ij, the cost
-    aside: the synapse learns from bursts being likelier than of late, and nobody tells it of an error. The target's dendrite decides what
-    becomes a burst, as that of BurstLIF does.
+    aside: the synapse learns from bursts being likelier than of late, and nobody tells it of an error. The target's
+    dendrite decides what becomes a burst, as that of BurstLIF does.
 
     The reference takes x_i at the second spike for bursts and averages over time. With the trace of the event on both
     sides nothing changes on average while P_j = Pbar_j, whether inputs come or go in between. The mean is kept by each

@@ -12,7 +12,7 @@ from models import LIF, BurstLIF, Poisson, SpikeTimes
 from models.burst_classifier import BurstClassifier
 from models.tasks import load
 from rules import BurstProp
-from snn import Hz, Network, PluginError, Simulator, all_to_all, ms, one_to_one
+from snn import Hz, Network, PluginError, Simulator, ms, one_to_one
 from snn.testing import Twin, check_rule
 
 
@@ -22,7 +22,7 @@ def test_the_rule_passes_certification():
 
 @pytest.mark.parametrize("engine", ["exact", "grid"])
 def test_events_weaken_and_bursts_strengthen_as_by_hand(engine):
-    """An event, a burst of two spikes, one of three; the input fires at 1, 30 and 62 ms, before, at and between them."""
+    """An event, a burst of two spikes, and one of three, in which the input fires once more."""
     post = np.array([10, 40, 45, 60, 66, 72])
     net = Network(0)
     inputs = net.population("inputs", SpikeTimes([0] * 3, np.array([1, 30, 62]) * ms), 1)
@@ -177,3 +177,19 @@ def test_the_label_makes_bursts_likelier_and_other_outputs_lose_them():
         ]
         share.append(counts[0] / counts[1])
     assert share[0] > 1.5 * net.bursting.p_rest and share[1] < 0.5 * net.bursting.p_rest
+
+
+def test_a_hidden_layer_that_learns_beats_one_that_does_not():
+    """500 images of five digits in five passes, and the others; only the hidden learning rate differs."""
+    task = load("digits")
+    few = task.train_y < 5
+    x, y = task.train_x[few], task.train_y[few]
+    right = []
+    for eta in (0.0, 2e-4):
+        net = BurstClassifier(
+            (64, 10, 5), BurstProp(eta=eta), BurstProp(eta=0.001), seed=1, scale=3.0, label_period=12 * ms,
+            w_in=(0.3, 0.8), w_out=(1.0, 0.5), t_last=100 * ms, duration=100 * ms, period=7 * ms, low=0.05,
+        )  # fmt: skip
+        net.fit(x[:500], y[:500], 5)
+        right.append(net.show(x[500:], y[500:]).accuracy)
+    assert right[1] > right[0] + 0.15
