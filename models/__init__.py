@@ -2,6 +2,7 @@
 
 from .adex import AdEx
 from .alif import ALIF
+from .bursting import BurstLIF
 from .currents import OrnsteinUhlenbeck, StepCurrent, TimedCurrent, WhiteNoise
 from .escape_lif import EscapeLIF
 from .hodgkin_huxley import HodgkinHuxley
@@ -18,6 +19,7 @@ __all__ = [
     "ALIF",
     "LIF",
     "AdEx",
+    "BurstLIF",
     "EscapeLIF",
     "HodgkinHuxley",
     "Izhikevich",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -77,16 +78,15 @@ class ErrorNeuronClassifier(Classifier):
     ) -> None:
         net = Network(seed)
         self.inputs = self._input(net, Latency(t_last=t_last, low=low, jitter=jitter, period=period), sizes[0])
-        cell = self._cell(tau_m)
-        self.hidden = hidden_layers(net, cell, sizes[1:-1])
+        self.hidden = hidden_layers(net, self._cell(tau_m), sizes[1:-1])
         n_out = sizes[-1]
-        self.readout = net.population("readout", cell, n_out)
+        self.readout = net.population("readout", self._output(tau_m), n_out)
         self.labels = net.population("label", Latency(low=0.5, t_last=0.0, period=label_period), n_out)
         integrate = LIF(tau_m=tau_error, soft_reset=True)
         under, over = net.population("under", integrate, n_out), net.population("over", integrate, n_out)
         for errors, sign in ((under, 1.0), (over, -1.0)):
             net.connect(self.labels, errors, one_to_one(), weight=sign * e_weight)
-            net.connect(self.readout, errors, one_to_one(), weight=-sign * e_weight)
+            net.connect(self._axons(net, self.readout), errors, one_to_one(), weight=-sign * e_weight)
         self.projections: list[Projection] = []
         rng = Streams(seed).generator("error", "feedback")
         layers = [self.inputs, *self.hidden, self.readout]
@@ -94,7 +94,7 @@ class ErrorNeuronClassifier(Classifier):
             mean, sd = w_in if below is self.inputs else w_out if layer is self.readout else w_hidden
             norm = math.sqrt(len(below))
             learns = net.connect(
-                below,
+                self._axons(net, below),
                 layer,
                 all_to_all(),
                 weight=normal(mean / norm, sd / norm),
@@ -102,16 +102,33 @@ class ErrorNeuronClassifier(Classifier):
                 dtype="float32",
             )
             self.projections.append(learns)
-            b = np.eye(n_out) if layer is self.readout else rng.normal(0.0, scale, (n_out, len(layer)))
-            for errors, sign in ((under, -1.0), (over, 1.0)):
-                way = one_to_one() if layer is self.readout else all_to_all()
-                self._tell(net, errors, learns, way, sign if layer is self.readout else sign * b)
+            if layer is self.readout:
+                for errors, sign in ((under, -1.0), (over, 1.0)):
+                    self._tell(net, errors, learns, one_to_one(), sign)
+            else:
+                self._feed_back(net, (under, over), learns, lambda n, m: rng.normal(0.0, scale, (n, m)))
         self.network, self.duration, self.seed = net, duration, seed
         self.sim = Simulator(net, record=[], **clock(duration, steps))
 
     def _cell(self, tau_m: float) -> Model:
-        """Neurons of the hidden layers and of the readout."""
+        """Neurons of the hidden layers."""
         return LIF(tau_m=tau_m, soft_reset=True)
+
+    def _output(self, tau_m: float) -> Model:
+        """Neurons of the readout."""
+        return self._cell(tau_m)
+
+    def _axons(self, net: Network, layer: Population) -> Population:
+        """The population whose spikes tell the layer above, or error neurons, what a layer has to say."""
+        return layer
+
+    def _feed_back(
+        self, net: Network, errors: tuple[Population, Population], learns: Projection, draw: Callable[[int, int], Any]
+    ) -> None:
+        """Tell a hidden layer of errors over fixed weights draw(n_from, n_to); `errors` are "under" and "over"."""
+        b = draw(len(errors[0]), len(learns.target))
+        for some, sign in zip(errors, (-1.0, 1.0), strict=True):
+            self._tell(net, some, learns, all_to_all(), sign * b)
 
     def _tell(self, net: Network, errors: Population, learns: Projection, way: Connector, weight: Any) -> None:
         """Let error neurons reach what learns; a positive weight says that the target fires too much."""

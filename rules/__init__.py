@@ -1,5 +1,6 @@
 """Plasticity rules and credit pathways."""
 
+from .burstprop import BurstProp
 from .credit import (
     DFA,
     DRTP,
@@ -27,6 +28,7 @@ __all__ = [
     "FA",
     "PATHWAYS",
     "AdaptiveEProp",
+    "BurstProp",
     "Delta",
     "DeltaSum",
     "EProp",

@@ -37,11 +37,12 @@ import numpy as np
 from models import Latency, Playback
 from models.augment import warp
 from models.bptt import BPTT
+from models.burst_classifier import BurstClassifier
 from models.classifier import LatencyClassifier
 from models.error_neurons import ErrorNeuronClassifier, LocalTargetClassifier
 from models.recurrent import RecurrentNetwork
 from models.tasks import TASKS, Task, load
-from rules import DFA, PATHWAYS, Delta, DeltaSum, ErrorNeurons, LocalTarget, ThreeFactor
+from rules import DFA, PATHWAYS, BurstProp, Delta, DeltaSum, ErrorNeurons, LocalTarget, ThreeFactor
 from snn import SnnError
 from snn.errors import ParameterError
 from snn.events import Events
@@ -57,6 +58,7 @@ CONTROL, BASELINE = "frozen", "bptt"
 SPIKING_ERRORS = {
     "erbp": (ErrorNeurons, ErrorNeuronClassifier),
     "local-target": (LocalTarget, LocalTargetClassifier),
+    "burstprop": (BurstProp, BurstClassifier),
 }
 # Recurrent networks, and the same with recurrent weights as drawn.
 EPROP, EPROP_CONTROL = "eprop", "eprop-frozen"
@@ -279,6 +281,7 @@ def row(task: Task, rule: str, settings: dict[str, Any], runs: list[dict[str, An
         BASELINE: ("BPTT", "backprop"),
         "erbp": ("error neurons", "spikes"),
         "local-target": ("local target", "spikes"),
+        "burstprop": ("burstprop", "bursts"),
         EPROP: ("e-prop", "dfa"),
         EPROP_CONTROL: ("recurrent", "none"),
     }

@@ -15,6 +15,7 @@ from models import (
     ALIF,
     LIF,
     AdEx,
+    BurstLIF,
     EscapeLIF,
     HodgkinHuxley,
     Izhikevich,
@@ -296,8 +297,9 @@ def test_alpha_currents_peak_at_the_weight_and_move_the_potential_as_scipy_says(
         ALIF(drive=1.5, t_ref=2 * ms),
         TwoCompartmentLIF(drive=1.2, t_ref=2 * ms),
         TwoCompartmentLIF(tau_dend=20 / 1.5 * ms),
+        BurstLIF(coupling=0.5, drive=1.2, t_burst=6 * ms),
     ],
-    ids=["ALIF", "TwoCompartmentLIF", "equal time constants"],
+    ids=["ALIF", "TwoCompartmentLIF", "equal time constants", "BurstLIF"],
 )
 def test_closed_forms_are_certified(model):
     assert check_model(model).passed

@@ -164,20 +164,20 @@ def test_whole_comparison_writes_its_rows_and_shows_test_samples_once(compare, t
     test_x = load(name).test_x
     monkeypatch.setattr(compare, "network", counted)
     path, picture = tmp_path / "rows.json", tmp_path / "curves.png"
-    rules = "dfa erbp local-target"
+    rules = "dfa erbp local-target burstprop"
     given = f"--task {name} --rules {rules} --hidden 5 --epochs 2 --seeds 2 --json {path} --plot {picture}".split()
     assert compare.main(given) == 0
     trained = ["bptt", "frozen", *rules.split()]
     assert sorted(shown) == sorted((rule, seed) for rule in trained for seed in (0, 1))
     rows = json.loads(path.read_text())
-    assert [r["credit"] for r in rows] == ["none", "dfa", "spikes", "spikes", "backprop"]
+    assert [r["credit"] for r in rows] == ["none", "dfa", "spikes", "spikes", "bursts", "backprop"]
     assert all(list(r)[: len(KEYS)] == KEYS for r in rows)
     assert all(r["seeds"] == [0, 1] and len(r["valid"][0]) == 2 for r in rows)
     assert picture.stat().st_size > 0
-    # Error neurons change weights only within a window, and every arrival counts.
-    assert [r["updates_at_most"] for r in rows] == [False, False, True, False, False]
+    # Error neurons change weights only within a window, bursts only with their first two spikes: every look counts.
+    assert [r["updates_at_most"] for r in rows] == [False, False, True, False, True, False]
     printed = capsys.readouterr().out
-    assert printed.count("≤") == 2 and f"≤{rows[2]['weight_updates_per_sample']:.0f} " in printed
+    assert printed.count("≤") == 3 and f"≤{rows[2]['weight_updates_per_sample']:.0f} " in printed
     shown.clear()
     assert compare.main([*given, "--tune"]) == 0 and not shown
     assert "the test samples were not touched" in capsys.readouterr().out
