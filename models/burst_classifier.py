@@ -70,9 +70,7 @@ class BurstClassifier(LocalTargetClassifier):
     ) -> None:
         self.bursting = BurstLIF(tau_dend=tau_dend, t_ref=t_ref, t_burst=t_burst, u_burst=u_burst, width=width)
         self.relays: dict[str, tuple[Population, Population]] = {}
-        super().__init__(
-            sizes, hidden_rule, readout_rule, nudge=nudge, coupling=coupling, tau_dend=tau_dend, **how
-        )  # fmt: skip
+        super().__init__(sizes, hidden_rule, readout_rule, nudge=nudge, coupling=coupling, tau_dend=tau_dend, **how)
 
     def _cell(self, tau_m: float) -> Model:
         made: Model = self.bursting.replace(tau_m=tau_m)
