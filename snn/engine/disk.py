@@ -80,8 +80,9 @@ class _Files:
         return self.folder / f"{self.base}.{_stamp(self.module)}.{fingerprint}.nbc"
 
     def load(self, key: Any) -> Any:
-        # A file that is not there, or that somebody has cut short, is one more to be compiled.
-        with suppress(OSError, EOFError, pickle.UnpicklingError):
+        # A file that is not there, or that somebody has cut short, is one more to be compiled; so is one with functions
+        # of a module that cannot be imported here, such as one that was made while the program ran.
+        with suppress(OSError, EOFError, pickle.UnpicklingError, ImportError):
             found, data = pickle.loads(self.path(key).read_bytes())
             return data if found == key else None
         return None

@@ -7,6 +7,7 @@ import sys
 import threading
 import time
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 from numba import types
@@ -45,6 +46,17 @@ def test_a_file_that_was_cut_short_or_holds_something_else_is_not_used(tmp_path)
         files.path("key").write_bytes(whole[:part])
         assert files.load("key") is None
     files.path("key").write_bytes(pickle.dumps(("another key", 1)))
+    assert files.load("key") is None
+
+
+def test_code_of_a_module_that_cannot_be_imported_is_compiled_again(tmp_path, monkeypatch):
+    gone = ModuleType("made_meanwhile")
+    gone.Kind = type("Kind", (), {"__module__": "made_meanwhile", "__qualname__": "Kind"})
+    monkeypatch.setitem(sys.modules, "made_meanwhile", gone)
+    files = disk._Files(str(tmp_path), "entry", "snn.wire")
+    files.save("key", gone.Kind())
+    assert type(files.load("key")) is gone.Kind
+    monkeypatch.delitem(sys.modules, "made_meanwhile")
     assert files.load("key") is None
 
 
