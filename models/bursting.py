@@ -8,7 +8,6 @@ from typing import Any
 from snn.plugin import Model, param, state
 from snn.units import ms
 
-from .lif_exp import response
 from .two_compartment import TwoCompartmentLIF
 
 
@@ -55,10 +54,7 @@ class BurstLIF(TwoCompartmentLIF):
         return 0.5 + 0.5 * math.tanh(0.5 * (u - self.u_burst) / self.width)
 
     def advance(self, cell: Any, dt: float) -> None:
-        total = 1.0 + self.coupling
-        tau, pull = self.tau_m / total, self.coupling / total * (cell.u - self.u_rest)
-        v_inf = (self.v_rest + self.drive + self.coupling * self.u_rest) / total
-        cell.v = v_inf + (cell.v - v_inf) * math.exp(-dt / tau) + pull * response(tau, self.tau_dend, dt)
+        cell.v = self.soma(cell, dt)
         cell.phase = 1.0
         self.hold(cell, dt)
 

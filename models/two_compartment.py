@@ -48,11 +48,15 @@ class TwoCompartmentLIF(Model):
         """Time constant (s) with which the soma forgets its input while the dendrite pulls at it."""
         return self.tau_m / (1.0 + self.coupling)
 
-    def advance(self, cell: Any, dt: float) -> None:
+    def soma(self, cell: Any, dt: float) -> float:
         total = 1.0 + self.coupling
         tau, pull = self.tau_m / total, self.coupling / total * (cell.u - self.u_rest)
         v_inf = (self.v_rest + self.drive + self.coupling * self.u_rest) / total
-        cell.v = v_inf + (cell.v - v_inf) * math.exp(-dt / tau) + pull * response(tau, self.tau_dend, dt)
+        v: float = v_inf + (cell.v - v_inf) * math.exp(-dt / tau) + pull * response(tau, self.tau_dend, dt)
+        return v
+
+    def advance(self, cell: Any, dt: float) -> None:
+        cell.v = self.soma(cell, dt)
         self.hold(cell, dt)
 
     def hold(self, cell: Any, dt: float) -> None:

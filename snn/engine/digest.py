@@ -18,18 +18,19 @@ from ..errors import PluginError
 from ..plugin import Credit, Model, Plugin, Rule, Source
 
 _BASES = {Plugin, Rule, Model, Source, Credit, object}
-# Methods that never run inside a kernel.
-_OUTSIDE = {"brian2", "modes", "draw"}
+# Methods that never run inside a kernel, by the base class that declares them.
+_OUTSIDE = {Plugin: {"brian2", "modes"}, Credit: {"draw"}}
 
 
 def methods(cls: type) -> dict[str, pytypes.FunctionType]:
     """Every function that `cls` or one of its own base classes defines for the kernels, by name."""
     found: dict[str, pytypes.FunctionType] = {}
+    outside = {name for base, names in _OUTSIDE.items() if issubclass(cls, base) for name in names}
     for base in reversed(cls.__mro__):
         if base in (Plugin, object):
             continue
         for name, value in vars(base).items():
-            if isinstance(value, pytypes.FunctionType) and not name.startswith("__") and name not in _OUTSIDE:
+            if isinstance(value, pytypes.FunctionType) and not name.startswith("__") and name not in outside:
                 if base in _BASES and name not in ("hold", "receive_held", "above"):
                     continue
                 found[name] = value

@@ -11,8 +11,9 @@ import pytest
 from numba import njit
 
 from models import LIF, Latency, Readout, SpikeTimes
+from rules import DRTP
 from snn import Network, Rule, Simulator, ms
-from snn.engine.digest import digest
+from snn.engine.digest import digest, methods
 
 K = 1.0
 N = None
@@ -122,6 +123,14 @@ def test_a_global_of_another_value_or_type_gives_another_digest(before, after):
         return digest(FunctionType(reads.__code__, {"N": value}))
 
     assert of(before) == of(before) != of(after)
+
+
+def test_only_a_pathway_draws_outside_of_kernels():
+    class Draws(ReadsMuch):
+        def draw(self, w):
+            return w
+
+    assert "draw" in methods(Draws) and "draw" not in methods(DRTP)
 
 
 def test_it_matters_which_of_several_functions_a_name_stands_for():
