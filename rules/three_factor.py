@@ -76,10 +76,9 @@ class ThreeFactor(Rule):
         post.n += 1.0
 
     def on_signal(self, syn: Any, pre: Any, post: Any, signal: float, t: float) -> None:
-        if self.few >= 0.0 and signal > 0.0 and post.n <= self.few:
-            signal = 0.0
-        if self.enough < math.inf and signal < 0.0 and post.n >= self.enough:
-            signal = 0.0
+        if self.few >= 0.0 or self.enough < math.inf:
+            signal = min(signal, 0.0) if post.n <= self.few else signal
+            signal = max(signal, 0.0) if post.n >= self.enough else signal
         if self.rate_cost > 0.0:
             signal += self.rate_cost * (post.n - self.rate_target)
         syn.w -= self.eta * signal * (pre.s * post.a - syn.e)
