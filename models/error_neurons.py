@@ -11,6 +11,7 @@ import numpy as np
 
 from snn.connect import all_to_all, one_to_one
 from snn.connectors import Connector
+from snn.errors import ParameterError
 from snn.network import Network, Population, Projection
 from snn.plugin import Model
 from snn.random import Streams, normal
@@ -26,10 +27,11 @@ from .two_compartment import TwoCompartmentLIF
 class ErrorNeuronClassifier(Classifier):
     """n_in - n_hidden ... - n_out of LIF neurons, and two error neurons for each class.
 
-    While a sample is shown, a neuron for its class fires every `label_period`. An error neuron "under" integrates the
-    label's spikes less the output's, an error neuron "over" the output's less the label's; their spikes go over fixed
-    random synapses to the error compartments of the hidden layers, and one to one to those of the outputs. Synapses
-    learn when their own input's next spike arrives, so inputs have to fire again (`period`) within a presentation.
+    While a sample is shown, a neuron for its class fires every `label_period` from `label_first` on. An error neuron
+    "under" integrates the label's spikes less the output's, an error neuron "over" the output's less the label's; their
+    spikes go over fixed random synapses to the error compartments of the hidden layers, and one to one to those of the
+    outputs. Synapses learn when their own input's next spike arrives, so inputs have to fire again (`period`) within a
+    presentation.
 
     Parameters
     ----------
@@ -41,6 +43,8 @@ class ErrorNeuronClassifier(Classifier):
         S.d. of the fixed random weights from the error neurons to the hidden layers.
     label_period : float, s
         Time between two spikes of the label's neuron.
+    label_first : float, s
+        Time of the first, 0 to `duration`. A label that speaks before outputs can answer makes errors of right answers.
     e_weight : float
         Weight of a label's or an output's spike at an error neuron, in thresholds.
     tau_error : float, s
@@ -62,6 +66,7 @@ class ErrorNeuronClassifier(Classifier):
         *,
         scale: float = 0.3,
         label_period: float = 4 * ms,
+        label_first: float = 0.0,
         e_weight: float = 1.0,
         tau_error: float = math.inf,
         seed: int = 0,
@@ -76,12 +81,18 @@ class ErrorNeuronClassifier(Classifier):
         jitter: float = 2 * ms,
         steps: int | None = None,
     ) -> None:
+        if not 0.0 <= label_first < duration:
+            raise ParameterError(
+                f"label_first is {label_first!r} s; give a time from 0 to before the presentation's end, "
+                f"{duration:g} s."
+            )
         net = Network(seed)
         self.inputs = self._input(net, Latency(t_last=t_last, low=low, jitter=jitter, period=period), sizes[0])
         self.hidden = hidden_layers(net, self._cell(tau_m), sizes[1:-1])
         n_out = sizes[-1]
         self.readout = net.population("readout", self._output(tau_m), n_out)
-        self.labels = net.population("label", Latency(low=0.5, t_last=0.0, period=label_period), n_out)
+        speaks = Latency(low=0.5, t_first=label_first, t_last=label_first, period=label_period)
+        self.labels = net.population("label", speaks, n_out)
         integrate = LIF(tau_m=tau_error, soft_reset=True)
         under, over = net.population("under", integrate, n_out), net.population("over", integrate, n_out)
         for errors, sign in ((under, 1.0), (over, -1.0)):

@@ -10,7 +10,7 @@ import pytest
 from models import LIF, Latency, Readout, SpikeTimes
 from models.error_neurons import ErrorNeuronClassifier
 from rules import Delta, ErrorNeurons, PairSTDP
-from snn import Network, NetworkError, PluginError, Simulator, all_to_all, from_arrays, ms, mV, param
+from snn import Network, NetworkError, ParameterError, PluginError, Simulator, all_to_all, from_arrays, ms, mV, param
 from snn.testing import Twin, check_rule
 
 
@@ -141,6 +141,22 @@ def test_labels_are_silent_in_evaluation():
     net = small()
     assert net.show(x, y, learn=True).spikes["label"] == 6 * math.ceil(50 / 4)
     assert net.show(x, y).spikes["label"] == 0
+
+
+def test_a_label_speaks_from_its_first_time_on():
+    x, y = np.random.default_rng(0).uniform(0.5, 1, (6, 8)), np.arange(6) % 3
+    net = small(label_first=10 * ms)
+    spikes = net.show(x, y, learn=True, record=True).spike_times
+    # Presentations last 50 ms; labels fire 10, 14, ... 46 ms after each begins.
+    first = 10 * ms + np.arange(6)[:, None] * 50 * ms
+    np.testing.assert_allclose(np.sort(spikes["label"].times), (first + np.arange(10) * 4 * ms).ravel(), atol=1e-12)
+    assert ((spikes["under"].times + 1e-9) % (50 * ms)).min() > 9.9 * ms
+
+
+@pytest.mark.parametrize("late", [-1 * ms, 50 * ms, math.nan])
+def test_a_label_that_never_speaks_is_refused(late):
+    with pytest.raises(ParameterError, match=r"label_first is .* s; give a time from 0 to before .* end, 0.05 s"):
+        small(label_first=late)
 
 
 def test_labels_need_an_encoder_of_their_size():
