@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from snn.arguments import duration_of
 from snn.connect import all_to_all, one_to_one
 from snn.connectors import Connector
 from snn.errors import ParameterError
@@ -44,7 +45,8 @@ class ErrorNeuronClassifier(Classifier):
     label_period : float, s
         Time between two spikes of the label's neuron.
     label_first : float, s
-        Time of the first, 0 to `duration`. A label that speaks before outputs can answer makes errors of right answers.
+        Time of the first, before `duration`. Outputs come to their rate slowly; what they owe a label by then is an
+        error, also where the answer is right.
     e_weight : float
         Weight of a label's or an output's spike at an error neuron, in thresholds.
     tau_error : float, s
@@ -81,10 +83,12 @@ class ErrorNeuronClassifier(Classifier):
         jitter: float = 2 * ms,
         steps: int | None = None,
     ) -> None:
-        if not 0.0 <= label_first < duration:
+        duration = duration_of(f"{type(self).__name__}.duration", duration, positive=True)
+        label_first = duration_of(f"{type(self).__name__}.label_first", label_first)
+        if label_first >= duration:
             raise ParameterError(
-                f"label_first is {label_first!r} s; give a time from 0 to before the presentation's end, "
-                f"{duration:g} s."
+                f"{type(self).__name__}.label_first is {label_first:g} s, when presentations of {duration:g} s have "
+                "ended, so that no label would speak; give a shorter time, or a longer duration."
             )
         net = Network(seed)
         self.inputs = self._input(net, Latency(t_last=t_last, low=low, jitter=jitter, period=period), sizes[0])
